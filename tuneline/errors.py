@@ -1,0 +1,37 @@
+"""Errors a user can act on: each names the place, the value and the way out."""
+
+
+class TunelineError(Exception):
+    """Base of every error that the command line prints as one sentence, without a traceback."""
+
+
+class ProfileError(TunelineError):
+    """A profile or an override is wrong."""
+
+
+class DataError(TunelineError):
+    """Input data is missing, unreadable or unfit to train on."""
+
+
+class BaseModelError(TunelineError):
+    """The base model cannot be found or loaded."""
+
+
+class TrainingError(TunelineError):
+    """Training cannot start or did not give a usable adapter."""
+
+
+class EvaluationError(TunelineError):
+    """Scores cannot be computed or compared."""
+
+
+class GateError(TunelineError):
+    """A report lacks what the promotion gate needs."""
+
+
+class RegistryError(TunelineError):
+    """The model registry does not hold what was asked for, or another writer was first."""
+
+
+class TrackingError(TunelineError):
+    """The MLflow tracking server cannot be used."""

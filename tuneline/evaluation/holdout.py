@@ -1,0 +1,152 @@
+"""Generate on the holdout, score per record, report with intervals, compare in pairs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from tuneline.errors import EvaluationError
+from tuneline.evaluation.metrics import METRICS
+from tuneline.generation import GenerationConfig, Prediction
+from tuneline.records import Record
+from tuneline.reports import ALL, TASK_SCORE, Comparison, EvalReport
+from tuneline.significance import paired_difference, score
+from tuneline.store import digest_of
+
+PREDICTIONS = "predictions.parquet"
+SCORES = "scores.parquet"
+REPORT = "report.json"
+
+
+def holdout_digest(records: Sequence[Record]) -> str:
+    """Identifies the rows of a holdout, whatever their order."""
+    return digest_of(sorted(record.digest for record in records))
+
+
+def save_predictions(
+    path: Path, records: Sequence[Record], predictions: Sequence[Prediction], generate_s: float
+) -> None:
+    """Write one row per record: digest, prediction (null: unscored), n_tokens, generate_s."""
+    rows = {
+        "digest": [record.digest for record in records],
+        "prediction": [prediction.text for prediction in predictions],
+        "n_tokens": [prediction.n_tokens for prediction in predictions],
+    }
+    schema = {"digest": pl.String, "prediction": pl.String, "n_tokens": pl.Int64}
+    table = pl.DataFrame(rows, schema=schema).with_columns(generate_s=pl.lit(generate_s))
+    table.write_parquet(path)
+
+
+def score_records(
+    records: Sequence[Record], predictions: pl.DataFrame, task_metrics: Mapping[str, str]
+) -> pl.DataFrame:
+    """Score every record by every metric.
+
+    Args:
+        records: The holdout.
+        predictions: As `save_predictions` wrote them, for the same records.
+        task_metrics: Source -> the metric that its answers are judged by.
+
+    Returns:
+        One row per record: digest, source, place, prompt, reference, prediction, n_tokens, one
+        column per metric, and `task_score`; scores are null where generation failed.
+
+    Raises:
+        EvaluationError: Predictions are of other rows, or a metric is not known.
+    """
+    answers = predictions.select("digest", "prediction", "n_tokens")
+    table = _holdout_table(records).join(answers, on="digest", how="left", maintain_order="left")
+    if len(predictions) != len(records) or table["n_tokens"].has_nulls():
+        raise EvaluationError("the predictions were made on other rows than this holdout")
+    for metric in task_metrics.values():
+        if metric not in METRICS:
+            raise EvaluationError(f"unknown metric {metric!r}; known are {', '.join(METRICS)}")
+    parts = [_score_source(part) for part in table.partition_by("source", maintain_order=True)]
+    scored = pl.concat(parts)
+    judged = pl.coalesce(
+        pl.when(pl.col("source") == source).then(pl.col(metric))
+        for source, metric in task_metrics.items()
+    )
+    return scored.with_columns(judged.alias(TASK_SCORE))
+
+
+def _holdout_table(records: Sequence[Record]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "digest": [r.digest for r in records],
+            "source": [r.source for r in records],
+            "place": [r.place for r in records],
+            "prompt": [r.prompt_text for r in records],
+            "reference": [r.reference for r in records],
+        }
+    )
+
+
+def _score_source(table: pl.DataFrame) -> pl.DataFrame:
+    """Add one column per metric to the rows of one source."""
+    is_scored = table["prediction"].is_not_null().to_list()
+    answered = table.filter(pl.col("prediction").is_not_null())
+    columns = []
+    for name, metric in METRICS.items():
+        scores = metric.score(answered["prediction"].to_list(), answered["reference"].to_list())
+        values = iter(scores)
+        filled = [next(values) if scored else None for scored in is_scored]
+        columns.append(pl.Series(name, filled, dtype=pl.Float64))
+    return table.with_columns(columns)
+
+
+def report(
+    name: str,
+    model: str,
+    scores: pl.DataFrame,
+    predictions: pl.DataFrame,
+    generation: GenerationConfig,
+) -> EvalReport:
+    """Summarise per-record scores: every slice, every metric, with intervals."""
+    rows = digest_of(sorted(scores["digest"].to_list()))
+    decoding = f"greedy, max_new_tokens={generation.max_new_tokens}"
+    seconds = float(predictions["generate_s"][0])
+    return EvalReport(
+        model=model,
+        name=name,
+        holdout_digest=rows,
+        identities={m: METRICS[m].identity(m, decoding, rows) for m in METRICS},
+        scores={
+            slice_name: {m: score(part[m].to_list()) for m in [TASK_SCORE, *METRICS]}
+            for slice_name, part in _slices(scores)
+            if part[TASK_SCORE].is_not_null().any()
+        },
+        tokens_per_s=round(float(predictions["n_tokens"].sum()) / max(seconds, 1e-9), 1),
+    )
+
+
+def compare(
+    candidate: EvalReport,
+    baseline: EvalReport,
+    candidate_scores: pl.DataFrame,
+    baseline_scores: pl.DataFrame,
+) -> Comparison:
+    """Paired differences of `task_score`, over all records and per source.
+
+    Raises:
+        EvaluationError: The two were not measured in the same way on the same rows.
+    """
+    for metric, identity in candidate.identities.items():
+        if baseline.identities.get(metric) != identity:
+            raise EvaluationError(
+                f"{metric} of {candidate.name} and {baseline.name} cannot be compared: "
+                f"{identity} against {baseline.identities.get(metric)}"
+            )
+    other = baseline_scores.select("digest", pl.col(TASK_SCORE).alias("baseline"))
+    paired = candidate_scores.join(other, on="digest", how="left", maintain_order="left")
+    differences = {
+        name: paired_difference(part[TASK_SCORE].to_list(), part["baseline"].to_list())
+        for name, part in _slices(paired)
+    }
+    return Comparison(candidate, baseline, differences)
+
+
+def _slices(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    yield ALL, table
+    for part in table.partition_by("source", maintain_order=True):
+        yield part["source"][0], part

@@ -1,0 +1,81 @@
+"""What this machine can do, decided in one place: device, dtype, optimizer, attention."""
+
+import importlib.util
+import logging
+import platform
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Settings that follow from the hardware, never from the profile."""
+
+    device: str
+    """`cuda` or `cpu`."""
+    dtype_name: str
+    """`bfloat16`, `float16` or `float32`: of weights that are not quantized, and of autocast."""
+    attention: str
+    """Attention implementation for transformers."""
+    has_bitsandbytes: bool
+    """Whether NF4 and int8 work here."""
+
+    @property
+    def dtype(self) -> "torch.dtype":
+        """The torch dtype of `dtype_name`."""
+        import torch
+
+        dtype: torch.dtype = getattr(torch, self.dtype_name)
+        return dtype
+
+    def optimizer(self, wanted: str) -> str:
+        """The wanted optimizer, or its equal where this machine has no paged memory."""
+        if self.device == "cuda" or not wanted.startswith("paged_"):
+            return wanted
+        return "adamw_torch"
+
+    def describe(self, optimizer: str) -> str:
+        """One line for people: what runs here, and what was replaced."""
+        chosen = self.optimizer(optimizer)
+        replaced = "" if chosen == optimizer else f" (in place of {optimizer}: no CUDA)"
+        return f"{self.device}, {self.dtype_name}, {self.attention} attention, {chosen}{replaced}"
+
+
+@cache
+def this_machine() -> Machine:
+    """Look once at the hardware and the installed packages."""
+    import torch
+
+    _quiet_libraries()
+
+    has_bitsandbytes = importlib.util.find_spec("bitsandbytes") is not None
+    if torch.cuda.is_available():
+        dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        return Machine("cuda", dtype, "sdpa", has_bitsandbytes)
+    # Eager attention is 20 % faster than SDPA on short sequences on CPU.
+    return Machine("cpu", _cpu_dtype(), "eager", has_bitsandbytes)
+
+
+def _cpu_dtype() -> str:
+    """bfloat16 where the CPU multiplies in it; emulated it would be slower than float32."""
+    import torch
+
+    if platform.machine() not in {"x86_64", "AMD64"}:
+        return "bfloat16"
+    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    return "bfloat16" if has_bf16() else "float32"
+
+
+def _quiet_libraries() -> None:
+    """Leave the terminal to our own progress: no bar per file, no line per quantized layer."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
+        logging.getLogger(name).setLevel(logging.ERROR)

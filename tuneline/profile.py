@@ -1,0 +1,144 @@
+"""Profile: every stage's settings for one domain, read from `profiles/<name>.yaml`."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tuneline.base_model import BaseModelConfig
+from tuneline.data.config import DataConfig
+from tuneline.errors import ProfileError
+from tuneline.evaluation.config import EvaluationConfig
+from tuneline.quantization.config import QuantizationConfig
+from tuneline.release.promotion import PromotionGate
+from tuneline.training.config import TrainingConfig
+
+PROFILES = Path("profiles")
+
+
+class Profile(BaseModel):
+    """All that one domain's retraining depends on, besides the data itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    domain: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    """Name of the domain, of its registered model, and part of its release names."""
+    base_model: BaseModelConfig
+    data: DataConfig
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    quantization: QuantizationConfig = QuantizationConfig()
+    gate: PromotionGate = PromotionGate()
+    promotion: Literal["automatic", "manual"] = "automatic"
+    """automatic: a candidate that passes the gate becomes champion. manual: it becomes challenger
+    and waits for `tuneline promote`."""
+
+
+def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:
+    """Read a profile and change single settings of it.
+
+    Args:
+        name: A file of `profiles/` without its ending, or a path to a YAML file.
+        overrides: Dotted key -> value, such as `{"training.epochs": 1}`.
+
+    Raises:
+        ProfileError: The file is missing or not YAML, or a key or value is wrong; names file, key,
+            value and what is allowed.
+    """
+    path = _find(name)
+    settings = _read_yaml(path)
+    for key, value in (overrides or {}).items():
+        _set(settings, key, value)
+    try:
+        return Profile.model_validate(settings)
+    except ValidationError as error:
+        raise ProfileError(_explain(path, error)) from error
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `training.epochs=1` into key and value; the value is read as YAML.
+
+    Raises:
+        ProfileError: There is no `=`, or no key before it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ProfileError(f"override {text!r} must look like training.epochs=1")
+    return key, yaml.safe_load(value)
+
+
+def _find(name: str) -> Path:
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml"))) or "none"
+    raise ProfileError(f"{path} does not exist; profiles in {PROFILES.absolute()}: {known}")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path} is not YAML in UTF-8: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise ProfileError(f"{path} must hold settings such as `domain: lawyer`")
+    return settings
+
+
+def _set(settings: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    target: Any = settings
+    for parent in parents:
+        target = _item(target, parent, dotted)
+    if isinstance(target, list):
+        target[_index(target, last, dotted)] = value
+    else:
+        target[last] = value
+
+
+def _item(target: Any, part: str, dotted: str) -> Any:
+    item = target[_index(target, part, dotted)] if isinstance(target, list) else None
+    if isinstance(target, dict):
+        item = target.setdefault(part, {})
+    if not isinstance(item, dict | list):
+        raise ProfileError(f"override {dotted}: {part!r} is not a section of the profile")
+    return item
+
+
+def _index(items: list[Any], part: str, dotted: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        raise ProfileError(f"override {dotted}: {part!r} must be a number below {len(items)}")
+    return int(part)
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    """One sentence: file, key, value, what is allowed."""
+    problems = [_problem(dict(problem)) for problem in error.errors()]
+    return f"{path}: " + "; ".join(problems)
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        allowed = ", ".join(_fields(problem["loc"][:-1]))
+        return f"{key} is not a setting; allowed there: {allowed}"
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    message = re.sub("^Value error, ", "", problem["msg"])
+    value = problem["input"]
+    shown = "" if isinstance(value, dict | list) else f" = {value!r}"
+    return f"{key}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _fields(location: tuple[Any, ...]) -> list[str]:
+    """Names of the settings of the section at a location in the profile."""
+    model: Any = Profile
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        model = next(iter(getattr(annotation, "__args__", ())), annotation)
+    return sorted(model.model_fields)

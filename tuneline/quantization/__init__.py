@@ -1,0 +1,1 @@
+"""Stage 4: merged model to small models, measured."""

@@ -1,0 +1,148 @@
+"""Content-addressed stage outputs: built once, renamed into place, never half visible."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+MANIFEST = "manifest.json"
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutput:
+    """A finished stage: what travels between stages instead of data."""
+
+    stage: str
+    key: str
+    """SHA-256 of everything that decides the output: inputs, settings, code, versions."""
+    path: Path
+    """Folder with the stage's files and `manifest.json`."""
+    digest: str
+    """SHA-256 over the names and contents of the files."""
+    is_reused: bool
+    """True where the output was there before it was asked for."""
+    duration_s: float
+    """Wall time that building it took, seconds."""
+
+
+def workspace() -> Path:
+    """Folder of everything Tuneline writes: `$TUNELINE_WORKSPACE`, else `./workspace`."""
+    return Path(os.environ.get("TUNELINE_WORKSPACE", "workspace")).absolute()
+
+
+class Store:
+    """Stage outputs under `<root>/store/<stage>/<key>/`.
+
+    A stage is built in `<root>/work/`, where a killed build leaves what it had, and renamed into
+    place when it is whole. A lock per key lets a second run of the same stage wait and then reuse;
+    the operating system frees the lock of a killed process.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, stage: str, key: str) -> StageOutput | None:
+        """The finished output, or None."""
+        folder = self.root / "store" / stage / key
+        if not (folder / MANIFEST).is_file():
+            return None
+        manifest = json.loads((folder / MANIFEST).read_text())
+        return StageOutput(stage, key, folder, manifest["digest"], True, manifest["duration_s"])
+
+    def build(
+        self,
+        stage: str,
+        inputs: Mapping[str, Any],
+        write: Callable[[Path], None],
+        *,
+        keeps_partial: bool = False,
+    ) -> StageOutput:
+        """Return the stage's output, calling `write` with an empty folder unless it is there.
+
+        Args:
+            stage: Name of the stage; a folder of the store.
+            inputs: JSON-ready values that decide the output.
+            write: Fills the folder it is given; runs at most once at a time per key.
+            keeps_partial: Give `write` the folder of a killed build as it was left.
+
+        Raises:
+            Whatever `write` raises; nothing becomes visible then.
+        """
+        key = digest_of({"stage": stage, **inputs})
+        work = self.root / "work" / f"{stage}-{key[:16]}"
+        work.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{work}.lock"):
+            if found := self.find(stage, key):
+                return found
+            if work.exists() and not keeps_partial:
+                shutil.rmtree(work)
+            work.mkdir(exist_ok=True)
+            started = time.monotonic()
+            write(work)
+            return self._publish(stage, key, work, inputs, time.monotonic() - started)
+
+    def _publish(
+        self, stage: str, key: str, work: Path, inputs: Mapping[str, Any], duration_s: float
+    ) -> StageOutput:
+        files = file_digests(work)
+        manifest = {
+            "stage": stage,
+            "key": key,
+            "digest": digest_of(files),
+            "inputs": dict(inputs),
+            "files": files,
+            "duration_s": round(duration_s, 3),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
+        final = self.root / "store" / stage / key
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(work, final)
+        return StageOutput(stage, key, final, str(manifest["digest"]), False, duration_s)
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON-ready value in canonical form."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """Relative name -> SHA-256 of every file below a folder, in name order."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+
+
+def code_version(*modules: str) -> dict[str, str]:
+    """Digest of the source of modules or sub-packages of `tuneline`, blind to comments and layout.
+
+    Part of every stage's inputs, so that a changed function makes its stage run again.
+    """
+    digests = {}
+    for module in modules:
+        path = PACKAGE / module
+        files = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        trees = [ast.dump(ast.parse(file.read_bytes())) for file in files]
+        digests[f"code:{module}"] = hashlib.sha256("".join(trees).encode()).hexdigest()[:16]
+    return digests
+
+
+def package_versions(*packages: str) -> dict[str, str]:
+    """Installed versions, part of the inputs of stages whose output depends on them."""
+    return {f"version:{package}": importlib.metadata.version(package) for package in packages}

@@ -1,0 +1,66 @@
+"""Settings of a training run."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class TrainingConfig(BaseModel):
+    """How an adapter is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    method: Literal["qlora", "lora"] = "qlora"
+    """qlora: LoRA on a base in 4-bit NF4 with double quantization. lora: on a 16-bit base."""
+    rank: int = Field(default=16, ge=1)
+    """LoRA rank r: width of the two adapter matrices."""
+    alpha: int = Field(default=32, ge=1)
+    """LoRA scale: the adapter's output is multiplied by alpha / rank."""
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Dropout on the adapter's input, probability."""
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Modules that get an adapter: every linear one but the head, or these names."""
+    epochs: float = Field(default=3, gt=0)
+    """Passes over the training records."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps; where set, it decides and not `epochs`."""
+    batch_size: int = Field(default=4, ge=1)
+    """Records per device and forward pass."""
+    gradient_accumulation: int = Field(default=1, ge=1)
+    """Forward passes per optimizer step."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Peak learning rate."""
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    """Learning rate after the warmup."""
+    warmup_fraction: float = Field(default=0.03, ge=0, lt=1)
+    """Share of the steps in which the learning rate grows from 0 to its peak."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay of AdamW."""
+    optimizer: Literal["paged_adamw_8bit", "adamw_8bit", "adamw_torch"] = "paged_adamw_8bit"
+    """As transformers names it; a paged one needs CUDA and is replaced elsewhere."""
+    max_seq_tokens: int = Field(default=1024, ge=16)
+    """Records longer than this are left out of training and counted: cut, they lose their end."""
+    activation_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third slower."""
+    validate_every_steps: int | None = Field(default=None, ge=1)
+    """Steps between two measurements of the validation loss; unset: only at the end."""
+    early_stopping_patience: int | None = Field(default=None, ge=1)
+    """Measurements without improvement after which training stops; the best checkpoint is kept."""
+    checkpoint_every_steps: int = Field(default=50, ge=1)
+    """Steps between two checkpoints: the most that kill -9 can cost."""
+    seed: int = 0
+    """Seed of the adapter's first weights, dropout and record order."""
+
+    @model_validator(mode="after")
+    def _early_stopping_measures(self) -> "TrainingConfig":
+        if self.early_stopping_patience is not None and self.validate_every_steps is None:
+            raise ValueError("early_stopping_patience needs validate_every_steps")
+        every = self.validate_every_steps
+        if self.early_stopping_patience is not None and self.checkpoint_every_steps != every:
+            raise ValueError(
+                "early stopping keeps the best checkpoint: "
+                "checkpoint_every_steps must equal validate_every_steps"
+            )
+        return self
