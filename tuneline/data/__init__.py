@@ -1,0 +1,1 @@
+"""Stage 1: raw files to records, cleaned, deduplicated and split without leaks."""
