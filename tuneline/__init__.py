@@ -4,7 +4,7 @@ import os
 
 __version__ = "0.1.0"
 
-# Read by OpenMP, tokenizers, Prefect and MLflow when they are imported, so they are set here, first.
+# Read by OpenMP, tokenizers, Prefect and MLflow when they are imported, so set here.
 # Passive waiting: two spinning threads beside one busy process are 5-10 times slower than one.
 for _name, _value in {
     "OMP_WAIT_POLICY": "PASSIVE",

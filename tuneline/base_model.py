@@ -39,7 +39,9 @@ class BaseModelConfig(BaseModel):
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> "BaseModelConfig":
         if (self.source == "hub") != (self.revision is not None):
-            raise ValueError("a hub model needs `revision` (40 hex digits); other sources have none")
+            raise ValueError(
+                "a hub model needs `revision` (40 hex digits); other sources have none"
+            )
         return self
 
 
@@ -48,6 +50,8 @@ class BaseModelRef(NamedTuple):
 
     folder: Path
     digest: str
+    name: str
+    """As the profile names it."""
 
 
 @cache
@@ -64,12 +68,12 @@ def materialize(config: BaseModelConfig, store: Store) -> BaseModelRef:
     """Return a folder with the base model's safetensors and tokenizer, making it if need be."""
     digest = locate(config)
     if config.source == "hub":
-        return BaseModelRef(_download(config), digest)
+        return BaseModelRef(_download(config), digest, config.name)
     if config.source == "folder":
-        return BaseModelRef(Path(config.name), digest)
+        return BaseModelRef(Path(config.name), digest, config.name)
     write = {"package": _convert_gguf, "random": _write_random}[config.source]
     output = store.build("base_model", {"base_model": digest}, lambda out: write(config, out))
-    return BaseModelRef(output.path, digest)
+    return BaseModelRef(output.path, digest, config.name)
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":

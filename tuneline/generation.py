@@ -58,7 +58,10 @@ class Generator:
     """A loaded model that answers prompts greedily."""
 
     def __init__(
-        self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", config: GenerationConfig
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        config: GenerationConfig,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -161,7 +164,7 @@ def end_token_ids(tokenizer: "PreTrainedTokenizerBase", model: Any = None) -> se
 
 
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first, so that memory runs out early or never."""
+    """Indices in batches of similar length, longest first: memory runs out early or never."""
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]

@@ -1,8 +1,10 @@
 """What this machine can do, decided in one place: device, dtype, optimizer, attention."""
 
+import gc
 import importlib.util
 import logging
 import platform
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -79,3 +81,10 @@ def _quiet_libraries() -> None:
     transformers_logging.disable_progress_bar()
     for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def free_memory() -> None:
+    """Give back what a finished stage held: models sit in reference cycles."""
+    gc.collect()
+    if "torch" in sys.modules:
+        sys.modules["torch"].cuda.empty_cache()

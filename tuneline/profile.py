@@ -82,7 +82,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path} is not YAML in UTF-8: {' '.join(str(error).split())}") from error
+        raise ProfileError(
+            f"{path} is not YAML in UTF-8: {' '.join(str(error).split())}"
+        ) from error
     if not isinstance(settings, dict):
         raise ProfileError(f"{path} must hold settings such as `domain: lawyer`")
     return settings

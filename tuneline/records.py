@@ -116,3 +116,12 @@ def read_records(path: Path) -> list[Record]:
 def _record(row: dict[str, Any]) -> Record:
     messages = tuple(Message(m["role"], m["content"]) for m in row["messages"])
     return Record(messages, row["source"], row["file"], row["line"], row["group"])
+
+
+def rows_digest(records: Sequence[Record]) -> str:
+    """SHA-256 over source and exact text of records in their order; blind to file and line."""
+    hasher = hashlib.sha256()
+    for record in records:
+        turns = "\x1e".join(f"{m.role}\x1f{m.content}" for m in record.messages)
+        hasher.update(f"{record.source}\x1d{turns}\x1c".encode())
+    return hasher.hexdigest()

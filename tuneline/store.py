@@ -107,7 +107,7 @@ class Store:
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
         final = self.root / "store" / stage / key
         final.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(work, final)
+        work.replace(final)
         return StageOutput(stage, key, final, str(manifest["digest"]), False, duration_s)
 
 

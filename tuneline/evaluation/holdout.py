@@ -11,16 +11,10 @@ from tuneline.generation import GenerationConfig, Prediction
 from tuneline.records import Record
 from tuneline.reports import ALL, TASK_SCORE, Comparison, EvalReport
 from tuneline.significance import paired_difference, score
-from tuneline.store import digest_of
 
 PREDICTIONS = "predictions.parquet"
 SCORES = "scores.parquet"
 REPORT = "report.json"
-
-
-def holdout_digest(records: Sequence[Record]) -> str:
-    """Identifies the rows of a holdout, whatever their order."""
-    return digest_of(sorted(record.digest for record in records))
 
 
 def save_predictions(
@@ -101,9 +95,18 @@ def report(
     scores: pl.DataFrame,
     predictions: pl.DataFrame,
     generation: GenerationConfig,
+    rows: str,
 ) -> EvalReport:
-    """Summarise per-record scores: every slice, every metric, with intervals."""
-    rows = digest_of(sorted(scores["digest"].to_list()))
+    """Summarise per-record scores: every slice, every metric, with intervals.
+
+    Args:
+        name: How people call the model.
+        model: Digest of the artifact that answered.
+        scores: From `score_records`.
+        predictions: What was scored.
+        generation: How the answers were generated.
+        rows: Digest of the holdout's rows.
+    """
     decoding = f"greedy, max_new_tokens={generation.max_new_tokens}"
     seconds = float(predictions["generate_s"][0])
     return EvalReport(

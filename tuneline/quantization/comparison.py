@@ -36,9 +36,7 @@ def compare_variants(
     reference = measured[0]
     rows = []
     for variant in measured:
-        counts = Counter(
-            agreements(variant.answers, reference.answers, similarity, similar_from)
-        )
+        counts = Counter(agreements(variant.answers, reference.answers, similarity, similar_from))
         rows.append(
             QuantizedVariant(
                 name=variant.name,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""Files that make an adapter."""
 MIN_AGREEMENT = 0.98
 """Least share of answer tokens on which adapter and merged model must have the same top token."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneline.base_model import load_tokenizer
+from tuneline.base_model import BaseModelRef, load_tokenizer
 from tuneline.machine import Machine
 from tuneline.progress import Progress, silent
 from tuneline.records import Record
@@ -36,8 +36,8 @@ LogMetrics = Callable[[dict[str, float], int], None]
 """Called with metrics (loss, learning_rate, grad_norm, eval_loss) and the optimizer step."""
 
 
-def train(  # noqa: PLR0917
-    base_model: Path,
+def train(
+    base_model: BaseModelRef,
     train_records: Sequence[Record],
     validation_records: Sequence[Record],
     config: TrainingConfig,
@@ -52,7 +52,7 @@ def train(  # noqa: PLR0917
     ends with the adapter that an undisturbed run gives.
 
     Args:
-        base_model: Folder of the base model, 16-bit.
+        base_model: The base model, 16-bit.
         train_records: What is learned from.
         validation_records: What the validation loss is measured on; may be empty.
         config: The run's settings.
@@ -64,13 +64,13 @@ def train(  # noqa: PLR0917
     Raises:
         TrainingError: The records or target modules do not fit the model.
     """
-    tokenizer = load_tokenizer(base_model)
+    tokenizer = load_tokenizer(base_model.folder)
     rows, n_left_out = encode_all(train_records, tokenizer, config.max_seq_tokens)
     validation, _ = encode_all(validation_records, tokenizer, config.max_seq_tokens)
     log.info("train: records=%d too_long=%d", len(rows), n_left_out)
     log.info("train: %s", machine.describe(config.optimizer))
     checkpoints = out / CHECKPOINTS
-    trainer = _trainer(base_model, tokenizer, rows, validation, config, machine, checkpoints)
+    trainer = _trainer(base_model.folder, tokenizer, rows, validation, config, machine, checkpoints)
     watch = _watch(checkpoints, progress, log_metrics)
     trainer.add_callback(watch)
     resume_from = last_complete_checkpoint(checkpoints)
@@ -79,7 +79,7 @@ def train(  # noqa: PLR0917
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     if validation and config.validate_every_steps is None:
         trainer.evaluate()
-    trainer.model.save_pretrained(out / ADAPTER)
+    _save_adapter(trainer, base_model, out / ADAPTER)
     report = _report(trainer, len(rows), watch.elapsed_s(), machine.describe(config.optimizer))
     save_report(out / REPORT, report)
     draw_loss_curve(report, out / LOSS_CURVE)
@@ -87,7 +87,7 @@ def train(  # noqa: PLR0917
     return report
 
 
-def _trainer(  # noqa: PLR0917
+def _trainer(
     base_model: Path,
     tokenizer: Any,
     rows: Sequence[Encoded],
@@ -115,7 +115,7 @@ def _trainer(  # noqa: PLR0917
     trainer.remove_callback(PrinterCallback)
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:
-            # 16-bit adapters would come back from a checkpoint as 32-bit ones and train differently.
+            # A 16-bit adapter would come back from a checkpoint in 32 bit and train differently.
             parameter.data = parameter.data.to(torch.float32)
     return trainer
 
@@ -206,6 +206,14 @@ def _watch(checkpoints: Path, progress: Progress, log_metrics: LogMetrics) -> An
             mark_complete(checkpoints / f"checkpoint-{state.global_step}")
 
     return Watch()
+
+
+def _save_adapter(trainer: "SFTTrainer", base_model: BaseModelRef, out: Path) -> None:
+    """Save the adapter; it names its base model and no folder of this machine."""
+    trainer.model.save_pretrained(out)
+    config = out / "adapter_config.json"
+    settings = json.loads(config.read_text()) | {"base_model_name_or_path": base_model.name}
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True))
 
 
 def _report(trainer: "SFTTrainer", n_records: int, train_s: float, machine: str) -> TrainingReport:

@@ -1,0 +1,155 @@
+"""The `tuneline` command: one verb per flow, and status, history, ui."""
+
+import json
+import logging
+import os
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console
+
+    from tuneline.registry import Registry
+
+app = typer.Typer(
+    help="Retrain, measure, release and roll back domain language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def retrain(
+    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
+    ] = None,
+) -> None:
+    """Raw records to promotion verdict for one domain."""
+    from tuneline.profile import load_profile, parse_override
+
+    overrides: dict[str, Any] = dict(parse_override(text) for text in settings or [])
+    load_profile(profile, overrides)  # a wrong setting fails before Prefect starts
+    console = _console()
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    with _prefect_server():
+        from flows.retrain import retrain as flow
+        from flows.summary import print_summary
+        from flows.terminal import shown_progress
+
+        with shown_progress(console):
+            result = flow(profile, overrides)
+    print_summary(result, console)
+
+
+@app.command()
+def promote(
+    domain: Domain,
+    reason: Reason,
+    version: Annotated[str, typer.Option(help="Release name, number or alias.")] = "challenger",
+) -> None:
+    """Make a version the champion of its domain."""
+    from tasks import release
+
+    promoted = release.promote(domain, version, reason)
+    typer.echo(f"{domain}: champion is now {promoted.release} (version {promoted.number})")
+
+
+@app.command()
+def rollback(
+    domain: Domain,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option(help="Release name or number; default: last.")] = None,
+) -> None:
+    """Return to the previous champion of a domain; nothing is deleted."""
+    from tasks import release
+
+    champion = release.rollback(domain, reason, to)
+    typer.echo(f"{domain}: champion is again {champion.release} (version {champion.number})")
+
+
+@app.command()
+def status(
+    domain: Annotated[str | None, typer.Argument(help="One domain; default: all.")] = None,
+) -> None:
+    """Champion, challenger and last event of each domain."""
+    from flows.summary import print_status
+
+    registry = _registry()
+    print_status(registry, [domain] if domain else registry.domains(), _console())
+
+
+@app.command()
+def history(domain: Domain, as_json: AsJson = False) -> None:
+    """Every promotion, refusal and rollback of a domain: who, when, why."""
+    from flows.summary import event_rows, print_history
+
+    events = _registry().history(domain)
+    if as_json:
+        typer.echo(json.dumps(event_rows(events), indent=1, ensure_ascii=False))
+    else:
+        print_history(domain, events, _console())
+
+
+@app.command()
+def ui(
+    mlflow: Annotated[bool, typer.Option(help="Also start the MLflow UI.")] = True,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop what this workspace started.")] = False,
+) -> None:
+    """Start the Prefect and MLflow UIs on localhost, or stop them."""
+    from flows import servers
+
+    for server in [servers.PREFECT, servers.MLFLOW] if mlflow or stop else [servers.PREFECT]:
+        if stop:
+            typer.echo(f"{server.name}: {'stopped' if servers.stop(server) else 'not running'}")
+        else:
+            servers.start(server)
+            typer.echo(f"{server.name:<8} {server.url}")
+
+
+def main() -> None:
+    """Run the command; an error that a user can act on is one sentence and exit code 1."""
+    from tuneline.errors import TunelineError
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except TunelineError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _registry() -> "Registry":
+    from tuneline.registry import Registry
+    from tuneline.tracking import tracking_uri
+
+    return Registry(tracking_uri())
+
+
+def _prefect_server() -> "AbstractContextManager[Any]":
+    """Use the configured Prefect server, else the local one if it runs, else none."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows import servers
+
+    if PREFECT_API_URL.value() or not servers.PREFECT.is_ready():
+        return nullcontext()
+    return temporary_settings({PREFECT_API_URL: f"{servers.PREFECT.url}/api"})

@@ -1,0 +1,60 @@
+"""When a retraining will end, from how long its stages usually take. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SHARES: Mapping[str, float] = {
+    "prepare data": 1,
+    "base model": 3,
+    "train": 50,
+    "merge": 4,
+    "answers of base": 16,
+    "answers of champion": 6,
+    "answers of candidate": 6,
+    "quantize to int8": 2,
+    "answers of int8": 8,
+    "quantize to nf4": 2,
+    "answers of nf4": 6,
+}
+"""Stages in their order and their part of the demo's time; see `benchmarks/results/demo.json`."""
+
+
+@dataclass
+class Forecast:
+    """Progress over all stages and the time left.
+
+    The shares only say how stages relate; the speed is that of the run itself. A stage that was
+    passed over without a word was reused and leaves the plan.
+    """
+
+    started_s: float
+    shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+    done: dict[str, float] = field(default_factory=dict)
+    """Stage -> fraction done, of the stages that reported."""
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """Take note of a stage's progress."""
+        for earlier in self.done:
+            self.done[earlier] = 1.0
+        self.done[stage] = done / max(1, total)
+
+    def fraction(self) -> float:
+        """Part of the planned work that is done, in [0, 1]."""
+        planned = self._done_share() + self._left_share()
+        return self._done_share() / planned if planned else 0.0
+
+    def left_s(self, now_s: float) -> float | None:
+        """Seconds until the end, or None before anything was done."""
+        if not self._done_share():
+            return None
+        return (now_s - self.started_s) / self._done_share() * self._left_share()
+
+    def _done_share(self) -> float:
+        return sum(self.shares.get(stage, 0) * part for stage, part in self.done.items())
+
+    def _left_share(self) -> float:
+        order = list(self.shares)
+        reported = [order.index(stage) for stage in self.done if stage in self.shares]
+        ahead = order[max(reported) + 1 :] if reported else order
+        current = sum(self.shares.get(s, 0) * (1 - part) for s, part in self.done.items())
+        return current + sum(self.shares[stage] for stage in ahead)

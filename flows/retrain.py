@@ -1,0 +1,77 @@
+"""Raw records -> clean -> train -> evaluate -> quantize -> gate -> register."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import flow
+
+from tasks import base_model, data, evaluation, quantization, release, training
+from tasks.lineage import lineage_of
+from tasks.stage import StageRun, collected_stages
+from tuneline.profile import load_profile
+from tuneline.registry import Version
+from tuneline.release.promotion import Decision
+from tuneline.reports import Comparison, DataReport, QuantizationReport
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """What a retraining did."""
+
+    data: DataReport
+    comparisons: Sequence[Comparison]
+    """Candidate against base, and against the champion where there is one."""
+    quantizations: QuantizationReport
+    decision: Decision
+    version: Version | None
+    """None for a refused candidate."""
+    alias: str | None
+    """`champion` or `challenger`, where the version is one of them."""
+    stages: Sequence[StageRun]
+    places: dict[str, str]
+    """What a person may want to open -> where it is."""
+
+
+@flow(name="retrain", flow_run_name="retrain {profile}")
+def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
+    """Raw records to promotion verdict for one domain.
+
+    Args:
+        profile: A file of `profiles/` without its ending, such as `demo`.
+        overrides: Settings to change for this run, such as `{"training.epochs": 1}`.
+    """
+    settings = load_profile(profile, overrides)
+    release.check(settings)
+    with collected_stages() as stages:
+        splits = data.prepare(settings.domain, settings.data)
+        base = base_model.get(settings.base_model)
+        key = training.candidate_key(settings, splits, base)
+        with release.tracked(settings, key) as run:
+            adapter = training.train(settings, splits, base, run.log_metrics)
+            baseline = release.find_baseline(settings, key)
+            champion = release.champion_model(baseline, splits)
+            merged = training.merged_model("candidate", base, training.adapter_of(adapter), splits)
+            models = [base_model.untrained(base), *champion, merged]
+            evaluated = evaluation.evaluate_all(models, settings, splits)
+            comparisons = evaluation.compare(settings.domain, evaluated)
+            quantizations = quantization.compare_quantizations(merged, settings, splits)
+            decision = release.decide(settings, comparisons[-1])
+            run.log_reports(splits, adapter, evaluated)
+            candidate = release.Candidate(
+                key,
+                training.adapter_of(adapter),
+                lineage_of(settings, splits, base, adapter),
+                run.run_id,
+            )
+            released = release.record(settings, candidate, baseline, decision, comparisons)
+    return Retrained(
+        data=data.report_of(splits),
+        comparisons=comparisons,
+        quantizations=quantizations,
+        decision=decision,
+        version=released.version,
+        alias=released.alias,
+        stages=tuple(stages),
+        places=release.places(splits, evaluated, run),
+    )

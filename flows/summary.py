@@ -1,0 +1,109 @@
+"""What a retraining did, for the terminal."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tasks.artifacts import funnel_rows, quantization_rows, score_rows
+
+if TYPE_CHECKING:
+    from flows.retrain import Retrained
+    from tuneline.registry import Registry
+    from tuneline.release.event import Event
+
+
+def print_summary(result: "Retrained", console: Console) -> None:
+    """Print data, scores, quantizations, verdict and where to look."""
+    _print_table(console, "Records", funnel_rows(result.data))
+    for comparison in result.comparisons:
+        title = f"Holdout: candidate against {comparison.baseline.name}"
+        title += " (task_score, 95 % intervals)"
+        _print_table(console, title, score_rows(comparison))
+    if result.quantizations is not None:
+        n = result.quantizations.n_prompts
+        title = f"Quantizations ({n} prompts; answers exact / similar / different against bf16)"
+        _print_table(console, title, quantization_rows(result.quantizations))
+    _print_verdict(result, console)
+    _print_places(result, console)
+
+
+def _print_table(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in rows[0]:
+        is_number = isinstance(rows[0][column], int | float)
+        table.add_column(column, justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table)
+
+
+def _print_verdict(result: "Retrained", console: Console) -> None:
+    decision = result.decision
+    console.print(f"[bold]Verdict: {decision.verdict}[/] (against {decision.baseline})")
+    for reason in decision.reasons:
+        console.print(f"  - {reason}", markup=False)
+    if result.version is None:
+        console.print("Release: none, a refused candidate gets no version")
+    else:
+        alias = f", {result.alias}" if result.alias else ""
+        console.print(
+            f"[bold]Release: {result.version.release}[/] "
+            f"(version {result.version.number} of {result.version.domain}{alias})"
+        )
+
+
+def _print_places(result: "Retrained", console: Console) -> None:
+    reused = [stage.name for stage in result.stages if stage.is_reused]
+    if reused:
+        console.print(f"Reused, unchanged: {', '.join(reused)}")
+    console.print("Where to look:")
+    for what, where in result.places.items():
+        console.print(f"  {what:<18} {where}", markup=False, soft_wrap=True)
+
+
+def print_status(registry: "Registry", domains: Sequence[str], console: Console) -> None:
+    """Champion, challenger and last event of each domain."""
+    rows = []
+    for domain in domains:
+        state = registry.state(domain)
+        releases = state.releases()
+        last = state.events[-1] if state.events else None
+        rows.append(
+            {
+                "domain": domain,
+                "champion": releases.get(state.champion or "", "none"),
+                "challenger": releases.get(state.challenger or "", "none"),
+                "last event": f"{last.at} {last.kind} by {last.actor}" if last else "none",
+            }
+        )
+    if rows:
+        _print_table(console, "Domains", rows)
+    else:
+        console.print("No domain has a release yet; `tuneline retrain demo` makes the first one.")
+
+
+def print_history(domain: str, events: Sequence["Event"], console: Console) -> None:
+    """Every event of a domain, oldest first."""
+    if events:
+        _print_table(console, f"History of {domain}", event_rows(events))
+    else:
+        console.print(f"{domain} has no history yet.")
+
+
+def event_rows(events: Sequence["Event"]) -> list[dict[str, Any]]:
+    """Who did what to which version, when and why."""
+    releases = {event.to_version: event.release for event in events if event.release}
+    return [
+        {
+            "event": event.number,
+            "at": event.at,
+            "kind": event.kind,
+            "from": releases.get(event.from_version) or "",
+            "to": releases.get(event.to_version) or "",
+            "actor": event.actor,
+            "reason": event.reason,
+        }
+        for event in events
+    ]

@@ -1,0 +1,1 @@
+"""Tasks: where a step crosses a border: disk, GPU, network, MLflow."""

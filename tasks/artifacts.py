@@ -1,0 +1,122 @@
+"""What people see on the Prefect run page: tables, a picture, the verdict."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tuneline.reports import (
+    TASK_SCORE,
+    Comparison,
+    DataReport,
+    Difference,
+    QuantizationReport,
+    Score,
+    TrainingReport,
+)
+
+Row = dict[str, Any]
+
+
+def show_table(domain: str, name: str, rows: Iterable[Mapping[str, Any]], text: str) -> None:
+    """Put a table on the run page; one per domain and name, with its history."""
+    create_table_artifact(
+        key=_key(domain, name), table=[dict(row) for row in rows], description=text
+    )
+
+
+def show_text(domain: str, name: str, markdown: str) -> None:
+    """Put formatted text on the run page."""
+    create_markdown_artifact(key=_key(domain, name), markdown=markdown)
+
+
+def show_loss_curve(domain: str, report: TrainingReport, picture: Path) -> None:
+    """Put the loss curve and what the training was on the run page."""
+    encoded = base64.b64encode(picture.read_bytes()).decode()
+    show_text(
+        domain,
+        "training",
+        f"# Training\n\n{report.n_steps} steps on {report.n_train_records} records, "
+        f"{report.n_trainable_parameters:,} trainable parameters, {report.train_s:.0f} s, "
+        f"peak memory {report.peak_memory_mib:,.0f} MiB. {report.machine}.\n\n"
+        f"![loss curve](data:image/png;base64,{encoded})",
+    )
+
+
+def funnel_rows(report: DataReport) -> list[Row]:
+    """Records read, dropped by stage and reason, and kept per split."""
+    rows: list[Row] = [{"stage": "read", "reason": "", "records": report.n_read}]
+    for stage, reasons in report.dropped.items():
+        rows += [
+            {"stage": stage, "reason": reason, "records": -count}
+            for reason, count in reasons.items()
+        ]
+    rows.append({"stage": "kept", "reason": "", "records": report.n_kept})
+    rows += [
+        {"stage": f"  {split}", "reason": "", "records": sum(by_source.values())}
+        for split, by_source in report.splits.items()
+    ]
+    return rows
+
+
+def score_rows(comparison: Comparison) -> list[Row]:
+    """Per slice: task_score of baseline and candidate with intervals, and their difference."""
+    baseline, candidate = comparison.baseline, comparison.candidate
+    return [
+        {
+            "slice": name,
+            "records": difference.n,
+            baseline.name: format_score(baseline.scores[name][TASK_SCORE]),
+            candidate.name: format_score(candidate.scores[name][TASK_SCORE]),
+            "difference": format_difference(difference),
+            "verdict": difference.verdict,
+        }
+        for name, difference in comparison.differences.items()
+    ]
+
+
+def metric_rows(comparisons: Iterable[Comparison]) -> list[Row]:
+    """Every model, slice and metric with its interval."""
+    reports = {}
+    for comparison in comparisons:
+        for report in (comparison.baseline, comparison.candidate):
+            reports[report.name] = report
+    return [
+        {"model": name, "slice": part, **{m: format_score(s) for m, s in metrics.items()}}
+        for name, report in reports.items()
+        for part, metrics in report.scores.items()
+    ]
+
+
+def quantization_rows(report: QuantizationReport) -> list[Row]:
+    """Per variant: size, speed, score, and how its answers agree with the reference's."""
+    return [
+        {
+            "variant": variant.name,
+            "size_mib": variant.size_mib,
+            "tokens_per_s": variant.tokens_per_s,
+            TASK_SCORE: format_score(variant.score),
+            "exact": variant.exact,
+            "similar": variant.similar,
+            "different": variant.different,
+        }
+        for variant in report.variants
+    ]
+
+
+def format_score(score: Score) -> str:
+    """`0.93 [0.81, 0.98]`, and the unscored ones where there are any."""
+    unscored = f" ({score.n_unscored} unscored)" if score.n_unscored else ""
+    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]{unscored}"
+
+
+def format_difference(difference: Difference) -> str:
+    """`+0.81 [+0.74, +0.88]`."""
+    return f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
+
+
+def _key(domain: str, name: str) -> str:
+    """Artifact keys take lower-case letters, digits and dashes."""
+    return f"{domain.replace('_', '-')}-{name}"

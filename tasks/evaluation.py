@@ -1,0 +1,124 @@
+"""Stage 3: a model's answers on the holdout, their scores, and the comparison of two models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from tasks.artifacts import metric_rows, score_rows, show_table
+from tasks.progress import progress_of
+from tasks.stage import stage, store
+from tuneline.data.prepare import load_splits
+from tuneline.evaluation import holdout
+from tuneline.generation import GenerationConfig, Generator, ModelArtifact
+from tuneline.machine import this_machine
+from tuneline.profile import Profile
+from tuneline.records import Record, rows_digest
+from tuneline.reports import Comparison, EvalReport, load_report, save_report
+from tuneline.store import StageOutput, code_version, package_versions
+
+
+class Holdout(NamedTuple):
+    """The rows that models are measured on: a reference, never the rows."""
+
+    splits: StageOutput
+    n: int | None
+    """The first by digest, so that the choice never moves; None for all."""
+
+    def records(self) -> list[Record]:
+        """Read the rows."""
+        return list(load_splits(self.splits).holdout[: self.n])
+
+
+class Evaluated(NamedTuple):
+    """A model's report, and its scores and answers per record."""
+
+    report: EvalReport
+    scores: pl.DataFrame
+    folder: Path
+    """Holds `report.json` and `scores.parquet`."""
+
+
+def evaluate_all(
+    models: Sequence[ModelArtifact], settings: Profile, splits: StageOutput
+) -> list[Evaluated]:
+    """Measure every model on the same rows in the same way."""
+    rows = Holdout(splits, settings.evaluation.max_records)
+    return [evaluate(model, settings, rows) for model in models]
+
+
+def evaluate(model: ModelArtifact, settings: Profile, rows: Holdout) -> Evaluated:
+    """Answer the holdout with a model and score the answers."""
+    answers = predict(model, settings.evaluation.generation, rows)
+    scored = score(model, settings, rows, answers)
+    report = load_report(scored.path / holdout.REPORT, EvalReport)
+    return Evaluated(report, pl.read_parquet(scored.path / holdout.SCORES), scored.path)
+
+
+@stage("answers", run_name="answers of {model.name}", timeout_s=12 * 3600)
+def predict(model: ModelArtifact, generation: GenerationConfig, rows: Holdout) -> StageOutput:
+    """Generate one answer per record."""
+    records = rows.records()
+
+    def write(out: Path) -> None:
+        generator = Generator.load(model, this_machine(), generation)
+        progress = progress_of(f"answers of {model.name}")
+        predictions, seconds = generator.generate([r.prompt for r in records], progress)
+        holdout.save_predictions(out / holdout.PREDICTIONS, records, predictions, seconds)
+
+    machine = this_machine()
+    inputs = {
+        "model": model.digest,
+        "rows": rows_digest(records),
+        "generation": generation.model_dump(mode="json"),
+        "machine": f"{machine.device} {machine.dtype_name} {machine.attention}",
+        **code_version("generation", "base_model"),
+        **package_versions("torch", "transformers"),
+    }
+    return store().build("answers", inputs, write)
+
+
+@stage("scores", run_name="scores of {model.name}", timeout_s=3600)
+def score(
+    model: ModelArtifact, settings: Profile, rows: Holdout, answers: StageOutput
+) -> StageOutput:
+    """Score every answer by every metric."""
+    task_metrics = {source.name: source.metric for source in settings.data.sources}
+    records = rows.records()
+    digest = rows_digest(records)
+
+    def write(out: Path) -> None:
+        predictions = pl.read_parquet(answers.path / holdout.PREDICTIONS)
+        scores = holdout.score_records(records, predictions, task_metrics)
+        scores.write_parquet(out / holdout.SCORES)
+        generation = settings.evaluation.generation
+        save_report(
+            out / holdout.REPORT,
+            holdout.report(model.name, model.digest, scores, predictions, generation, digest),
+        )
+
+    inputs = {
+        "name": model.name,
+        "answers": answers.digest,
+        "rows": digest,
+        "task_metrics": task_metrics,
+        **code_version("evaluation", "significance"),
+        **package_versions("rouge-score", "sacrebleu", "rjieba"),
+    }
+    return store().build("scores", inputs, write)
+
+
+def compare(domain: str, evaluated: Sequence[Evaluated]) -> list[Comparison]:
+    """Compare the last model with each of the others in pairs, and show both tables."""
+    *baselines, candidate = evaluated
+    comparisons = [
+        holdout.compare(candidate.report, base.report, candidate.scores, base.scores)
+        for base in baselines
+    ]
+    for comparison in comparisons:
+        name = f"against-{comparison.baseline.name}"
+        text = f"candidate against {comparison.baseline.name}: task_score with 95 % intervals"
+        show_table(domain, name, score_rows(comparison), text)
+    show_table(domain, "metrics", metric_rows(comparisons), "Every metric with 95 % intervals")
+    return comparisons

@@ -1,0 +1,275 @@
+"""Stage 5: reports to a decision, and what follows from it in MLflow."""
+
+import getpass
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks import base_model, training
+from tasks.artifacts import show_text
+from tasks.evaluation import Evaluated
+from tasks.stage import RETRY_DELAYS_S, may_pass
+from tuneline import tracking
+from tuneline.base_model import BaseModelConfig, locate
+from tuneline.evaluation import holdout
+from tuneline.generation import ModelArtifact
+from tuneline.profile import Profile
+from tuneline.registry import LINEAGE, Registry, Version
+from tuneline.release.event import Event
+from tuneline.release.promotion import Decision, decide_promotion
+from tuneline.reports import Comparison, EvalReport
+from tuneline.store import StageOutput, digest_of, workspace
+from tuneline.training import trainer
+
+
+class Baseline(NamedTuple):
+    """What a candidate is decided against."""
+
+    champion: Version | None
+    """The champion when the candidate was first decided on; None where there was none."""
+    head: int
+    """Ledger event up to which that was seen."""
+    decided: Event | None
+    """The event of an earlier run that decided on the same candidate."""
+
+
+class Candidate(NamedTuple):
+    """The adapter that a decision is about."""
+
+    key: str
+    """Identifies it before it is trained; its version in the registry is found by it."""
+    adapter: Path
+    lineage: dict[str, Any]
+    run_id: str
+
+
+class Released(NamedTuple):
+    """What the registry says after the decision."""
+
+    version: Version | None
+    """None for a refused candidate."""
+    alias: str | None
+    """`champion` or `challenger`, where the version is one of them now."""
+
+
+@task(name="check", task_run_name="check servers and base model", cache_policy=NO_CACHE)
+def check(settings: Profile) -> None:
+    """Fail in seconds, before any work, where MLflow or the base model is not to be had."""
+    tracking.check_server(tracking.tracking_uri())
+    locate(settings.base_model)
+    tracking.close_dead_runs(settings.domain)
+
+
+@task(
+    name="find baseline",
+    task_run_name="find baseline",
+    retries=2,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=may_pass,
+    timeout_seconds=1800,
+    cache_policy=NO_CACHE,
+)
+def find_baseline(settings: Profile, candidate: str) -> Baseline:
+    """The champion that the candidate has to beat.
+
+    A candidate that was decided on before keeps its baseline, so that an unchanged rerun comes to
+    the same decision instead of comparing the new champion with itself.
+    """
+    registry = Registry(tracking.tracking_uri())
+    state = registry.mend(settings.domain)
+    keys = {_register_key(candidate), _refuse_key(candidate)}
+    decided = next((event for event in state.events if event.key in keys), None)
+    number = decided.from_version if decided else state.champion
+    champion = registry.find(settings.domain, number) if number else None
+    return Baseline(champion, state.head, decided)
+
+
+def champion_model(baseline: Baseline, splits: StageOutput) -> list[ModelArtifact]:
+    """The champion as it serves, its adapter merged into its own base; or nothing."""
+    if baseline.champion is None:
+        return []
+    folder = fetch_adapter(baseline.champion)
+    lineage = json.loads((folder / LINEAGE).read_text())
+    base = base_model.get(BaseModelConfig.model_validate(lineage["profile"]["base_model"]))
+    return [training.merged_model("champion", base, folder, splits)]
+
+
+@task(
+    name="fetch champion",
+    task_run_name="fetch {version.release}",
+    retries=2,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=may_pass,
+    timeout_seconds=1800,
+    cache_policy=NO_CACHE,
+)
+def fetch_adapter(version: Version) -> Path:
+    """Download a registered adapter."""
+    return Registry(tracking.tracking_uri()).download(version, workspace() / "downloads")
+
+
+def decide(settings: Profile, comparison: Comparison) -> Decision:
+    """Hold the comparison against the gate, and show the verdict."""
+    decision = decide_promotion(comparison, settings.gate)
+    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
+    text = f"# Verdict: {decision.verdict}\n\nAgainst {decision.baseline}.\n\n{reasons}"
+    show_text(settings.domain, "verdict", text)
+    return decision
+
+
+@task(
+    name="record",
+    task_run_name="record {decision.verdict}",
+    retries=2,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=may_pass,
+    timeout_seconds=1800,
+    cache_policy=NO_CACHE,
+)
+def record(
+    settings: Profile,
+    candidate: Candidate,
+    baseline: Baseline,
+    decision: Decision,
+    comparisons: Sequence[Comparison],
+) -> Released:
+    """Write what follows from the decision into the registry, each part once per candidate."""
+    registry = Registry(tracking.tracking_uri())
+    reason, evidence = "; ".join(decision.reasons), evidence_of(comparisons)
+    because = {"actor": whoami(), "reason": reason, "evidence": evidence}
+    if decision.verdict == "refuse":
+        registry.refuse(settings.domain, None, key=_refuse_key(candidate.key), **because)
+        return Released(None, None)
+    version = registry.register(
+        settings.domain,
+        adapter=candidate.adapter,
+        candidate=candidate.key,
+        day=datetime.now(UTC).date(),
+        lineage=candidate.lineage,
+        run_id=candidate.run_id,
+        description=_description(settings, decision),
+        actor=whoami(),
+    )
+    if decision.verdict == "promote" and settings.promotion == "automatic":
+        key = f"promote:{candidate.key}"
+        registry.promote(
+            settings.domain, version.number, key=key, expected_head=baseline.head, **because
+        )
+    return Released(version, alias_of(registry, version))
+
+
+def promote(domain: str, version: str, reason: str) -> Version:
+    """Make a version champion; it must be named by release, number or alias."""
+    registry = Registry(tracking.tracking_uri())
+    registry.promote(domain, version, actor=whoami(), reason=reason, evidence="")
+    return _champion(registry, domain)
+
+
+def rollback(domain: str, reason: str, to: str | None = None) -> Version:
+    """Return to the previous champion, or to the earlier one that is named."""
+    registry = Registry(tracking.tracking_uri())
+    registry.rollback(domain, actor=whoami(), reason=reason, to=to)
+    return _champion(registry, domain)
+
+
+def _champion(registry: Registry, domain: str) -> Version:
+    champion = registry.champion(domain)
+    assert champion is not None
+    return champion
+
+
+def alias_of(registry: Registry, version: Version) -> str | None:
+    """`champion`, `challenger` or None."""
+    state = registry.mend(version.domain)
+    if state.champion == version.number:
+        return "champion"
+    return "challenger" if state.challenger == version.number else None
+
+
+def whoami() -> str:
+    """Who acts, for the ledger: user and host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def evidence_of(comparisons: Sequence[Comparison]) -> str:
+    """Digest of the reports that a decision rests on."""
+    return digest_of(msgspec.to_builtins(list(comparisons)))
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """The MLflow run of one candidate."""
+
+    run_id: str
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Log the trainer's metrics of one step."""
+        tracking.log_metrics(self.run_id, {f"train/{k}": v for k, v in metrics.items()}, step)
+
+    def log_reports(
+        self, splits: StageOutput, adapter: StageOutput, evaluated: Sequence[Evaluated]
+    ) -> None:
+        """Log scores as metrics; funnel, dropped rows, loss curve, scores per record as files."""
+        files = {
+            "data": [splits.path / "report.json", splits.path / "dropped.jsonl"],
+            "training": [adapter.path / trainer.REPORT, adapter.path / trainer.LOSS_CURVE],
+        }
+        for model in evaluated:
+            folder = f"evaluation/{model.report.name}"
+            files[folder] = [model.folder / holdout.REPORT, model.folder / holdout.SCORES]
+            tracking.log_metrics(self.run_id, _flat_scores(model.report))
+        for folder, paths in files.items():
+            for path in paths:
+                tracking.log_artifacts(self.run_id, path, folder)
+
+
+@contextmanager
+def tracked(settings: Profile, candidate: str) -> Iterator[TrackedRun]:
+    """The candidate's MLflow run, continued where an earlier attempt was killed."""
+    name = f"{settings.domain} {candidate[:8]}"
+    with tracking.run(settings.domain, candidate, name=name) as run_id:
+        params = settings.model_dump(mode="json", include={"domain", "base_model", "training"})
+        tracking.log_params(run_id, params)
+        yield TrackedRun(run_id)
+
+
+def places(splits: StageOutput, evaluated: Sequence[Evaluated], run: TrackedRun) -> dict[str, str]:
+    """What a person may want to open, and where it is."""
+    return {
+        "dropped rows": str(splits.path / "dropped.jsonl"),
+        "answers": str(evaluated[-1].folder / holdout.SCORES),
+        "MLflow run": f"{run.run_id} in {tracking.tracking_uri()}",
+    }
+
+
+def _flat_scores(report: EvalReport) -> dict[str, float]:
+    return {
+        f"{report.name}/{part}/{metric}": score.value
+        for part, scores in report.scores.items()
+        for metric, score in scores.items()
+    }
+
+
+def _description(settings: Profile, decision: Decision) -> str:
+    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
+    base = settings.base_model.name
+    return (
+        f"Adapter for {base}. Verdict against {decision.baseline}: {decision.verdict}\n\n{reasons}"
+    )
+
+
+def _register_key(candidate: str) -> str:
+    return f"register:{candidate}"
+
+
+def _refuse_key(candidate: str) -> str:
+    return f"refuse:{candidate}"

@@ -1,0 +1,105 @@
+"""Stage 2: splits to adapter to merged model."""
+
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts import show_loss_curve
+from tasks.progress import progress_of
+from tasks.stage import stage, store
+from tuneline.base_model import BaseModelRef
+from tuneline.data.prepare import load_splits
+from tuneline.generation import ModelArtifact
+from tuneline.machine import this_machine
+from tuneline.profile import Profile
+from tuneline.records import rows_digest
+from tuneline.reports import TrainingReport, load_report
+from tuneline.store import StageOutput, code_version, digest_of, file_digest, package_versions
+from tuneline.training import merging, trainer
+from tuneline.training.trainer import LogMetrics
+
+N_PROBE_RECORDS = 8
+"""Records on whose answers merged model and adapter are compared."""
+
+
+def candidate_key(settings: Profile, splits: StageOutput, base: BaseModelRef) -> str:
+    """Identifies the adapter that training will give, before it is trained."""
+    return digest_of(_training_inputs(settings, splits, base))
+
+
+@stage("train", timeout_s=7 * 24 * 3600)
+def train(
+    settings: Profile, splits: StageOutput, base: BaseModelRef, log_metrics: LogMetrics
+) -> StageOutput:
+    """Train the adapter, going on from the last checkpoint of a killed run."""
+
+    def write(out: Path) -> None:
+        sides = load_splits(splits)
+        trainer.train(
+            base,
+            sides.train,
+            sides.validation,
+            settings.training,
+            this_machine(),
+            out,
+            progress_of("train"),
+            log_metrics,
+        )
+
+    inputs = _training_inputs(settings, splits, base)
+    output = store().build("train", inputs, write, keeps_partial=True)
+    show_loss_curve(settings.domain, report_of(output), output.path / trainer.LOSS_CURVE)
+    return output
+
+
+def merged_model(
+    name: str, base: BaseModelRef, adapter: Path, splits: StageOutput
+) -> ModelArtifact:
+    """The model that an adapter makes of its base: what is measured, quantized and served."""
+    output = merge(name, base, adapter, splits)
+    return ModelArtifact(name, output.path, output.digest)
+
+
+@stage("merge", run_name="merge {name}", timeout_s=3600)
+def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> StageOutput:
+    """Merge an adapter into its 16-bit base, checked on records of the validation split."""
+
+    def write(out: Path) -> None:
+        sides = load_splits(splits)
+        probe = (sides.validation or sides.train)[:N_PROBE_RECORDS]
+        merging.merge(base.folder, adapter, probe, this_machine(), out)
+
+    inputs = {
+        "base_model": base.digest,
+        "adapter": {name: file_digest(adapter / name) for name in merging.ADAPTER_FILES},
+        **code_version("training/merging", "training/chat_format", "base_model"),
+        **package_versions("torch", "transformers", "peft"),
+    }
+    progress = progress_of("merge")
+    progress(0, 1)
+    output = store().build("merge", inputs, write)
+    progress(1, 1)
+    return output
+
+
+def adapter_of(output: StageOutput) -> Path:
+    """Folder of the trained adapter."""
+    return output.path / trainer.ADAPTER
+
+
+def report_of(output: StageOutput) -> TrainingReport:
+    """What the training was."""
+    return load_report(output.path / trainer.REPORT, TrainingReport)
+
+
+def _training_inputs(settings: Profile, splits: StageOutput, base: BaseModelRef) -> dict[str, Any]:
+    sides = load_splits(splits)
+    machine = this_machine()
+    return {
+        "base_model": base.digest,
+        "train": rows_digest(sides.train),
+        "validation": rows_digest(sides.validation),
+        "settings": settings.training.model_dump(mode="json"),
+        "machine": machine.describe(settings.training.optimizer),
+        **code_version("training", "base_model", "machine"),
+        **package_versions("torch", "transformers", "peft", "trl", "bitsandbytes"),
+    }
