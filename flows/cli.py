@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tuneline.registry import Registry
+
+PIPE_WIDTH = 110
+"""Columns of tables where the output is no terminal."""
 
 app = typer.Typer(
     help="Retrain, measure, release and roll back domain language models.",
@@ -43,7 +47,6 @@ def retrain(
     overrides: dict[str, Any] = dict(parse_override(text) for text in settings or [])
     load_profile(profile, overrides)  # a wrong setting fails before Prefect starts
     console = _console()
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     with _prefect_server():
         from flows.retrain import retrain as flow
         from flows.summary import print_summary
@@ -123,7 +126,7 @@ def main() -> None:
     """Run the command; an error that a user can act on is one sentence and exit code 1."""
     from tuneline.errors import TunelineError
 
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    _set_up_terminal()
     try:
         app()
     except TunelineError as error:
@@ -131,10 +134,22 @@ def main() -> None:
         sys.exit(1)
 
 
+def _set_up_terminal() -> None:
+    """Show our own warnings as one line each; Prefect keeps its full log for the run page."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger("tuneline").addHandler(handler)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console()
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def _registry() -> "Registry":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuneline.errors import BaseModelError
-from tuneline.machine import Machine
+from tuneline.machine import Machine, quiet_libraries
 from tuneline.store import Store, file_digests
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def materialize(config: BaseModelConfig, store: Store) -> BaseModelRef:
         return BaseModelRef(_download(config), digest, config.name)
     if config.source == "folder":
         return BaseModelRef(Path(config.name), digest, config.name)
+    quiet_libraries()
     write = {"package": _convert_gguf, "random": _write_random}[config.source]
     output = store.build("base_model", {"base_model": digest}, lambda out: write(config, out))
     return BaseModelRef(output.path, digest, config.name)

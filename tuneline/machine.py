@@ -54,7 +54,7 @@ def this_machine() -> Machine:
     """Look once at the hardware and the installed packages."""
     import torch
 
-    _quiet_libraries()
+    quiet_libraries()
 
     has_bitsandbytes = importlib.util.find_spec("bitsandbytes") is not None
     if torch.cuda.is_available():
@@ -74,11 +74,12 @@ def _cpu_dtype() -> str:
     return "bfloat16" if has_bf16() else "float32"
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Leave the terminal to our own progress: no bar per file, no line per quantized layer."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -87,6 +87,23 @@ class Registry:
         state = self.mend(domain)
         return self._version(domain, state, state.champion) if state.champion else None
 
+    def domains(self) -> list[str]:
+        """Every domain that has a ledger, by name."""
+        found = self.client.search_registered_models("name LIKE '%-ledger'", max_results=1000)
+        return sorted(str(model.name).removesuffix("-ledger") for model in found)
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """Folder with the adapter and its `lineage.json`; fetched once per version's source."""
+        from mlflow.artifacts import download_artifacts
+
+        target = folder / digest_of([self.uri, version.source])[:16]
+        if not (target / LINEAGE).exists():
+            target.mkdir(parents=True, exist_ok=True)
+            download_artifacts(
+                artifact_uri=version.source, dst_path=str(target), tracking_uri=self.uri
+            )
+        return next(target.rglob(LINEAGE)).parent
+
     def find(self, domain: str, name: str) -> Version:
         """A version by release name, by number, or as `champion` or `challenger`.
 

@@ -16,6 +16,8 @@ from filelock import FileLock
 
 MANIFEST = "manifest.json"
 PACKAGE = Path(__file__).parent
+KEY_DIGITS = 32
+"""Hexadecimal digits of a stage's key: 128 bits of SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class StageOutput:
 
     stage: str
     key: str
-    """SHA-256 of everything that decides the output: inputs, settings, code, versions."""
+    """Digest of everything that decides the output: inputs, settings, code, versions."""
     path: Path
     """Folder with the stage's files and `manifest.json`."""
     digest: str
@@ -78,8 +80,8 @@ class Store:
         Raises:
             Whatever `write` raises; nothing becomes visible then.
         """
-        key = digest_of({"stage": stage, **inputs})
-        work = self.root / "work" / f"{stage}-{key[:16]}"
+        key = digest_of({"stage": stage, **inputs})[:KEY_DIGITS]
+        work = self.root / "work" / f"{stage}-{key}"
         work.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{work}.lock"):
             if found := self.find(stage, key):

@@ -38,6 +38,8 @@ class TrainingConfig(BaseModel):
     """Gradients are scaled down to this norm."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW."""
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1)
+    """Decay of AdamW's second moment; 0.95 suits runs of under a hundred steps."""
     optimizer: Literal["paged_adamw_8bit", "adamw_8bit", "adamw_torch"] = "paged_adamw_8bit"
     """As transformers names it; a paged one needs CUDA and is replaced elsewhere."""
     max_seq_tokens: int = Field(default=1024, ge=16)

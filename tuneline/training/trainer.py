@@ -138,6 +138,7 @@ def _arguments(
         warmup_steps=config.warmup_fraction,
         max_grad_norm=config.max_grad_norm,
         weight_decay=config.weight_decay,
+        adam_beta2=config.adam_beta2,
         optim=machine.optimizer(config.optimizer),
         bf16=machine.dtype_name == "bfloat16",
         fp16=machine.dtype_name == "float16",

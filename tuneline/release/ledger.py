@@ -1,0 +1,107 @@
+"""The release ledger: which events of a domain are valid, and what follows from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tuneline.errors import RegistryError
+from tuneline.release.event import Event
+
+
+class OvertakenError(RegistryError):
+    """Another writer changed what a decision rests on before the decision was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """What a ledger says at its last valid event."""
+
+    head: int = 0
+    """Number of the last valid event; 0 for an empty ledger."""
+    champion: str | None = None
+    previous: tuple[str, ...] = ()
+    """Earlier champions that a rollback can return to, the latest last."""
+    challenger: str | None = None
+    """Version registered last, until it is promoted or refused."""
+    events: tuple[Event, ...] = ()
+    """Valid events in order."""
+    void: tuple[Event, ...] = ()
+    """Events that another writer was faster than; they changed nothing."""
+
+    def by_key(self, key: str) -> Event | None:
+        """The valid event with this key."""
+        return next((event for event in self.events if event.key == key), None)
+
+    def champion_at(self, head: int) -> str | None:
+        """Champion when this event was the last one."""
+        return replay(e for e in (*self.events, *self.void) if e.number <= head).champion
+
+    def releases(self) -> dict[str, str]:
+        """Version -> release name, in the order of registration."""
+        return {e.to_version: e.release for e in self.events if e.to_version and e.release}
+
+    def resolve(self, name: str) -> str:
+        """Version number of a release name, a number, `champion` or `challenger`.
+
+        Raises:
+            RegistryError: No version has this name.
+        """
+        releases = self.releases()
+        named = {release: version for version, release in releases.items()}
+        aliases = {"champion": self.champion, "challenger": self.challenger}
+        version = aliases.get(name) or named.get(name, name)
+        if version not in releases:
+            raise RegistryError(f"no version '{name}'; there are: {', '.join(named) or 'none yet'}")
+        return version
+
+
+def replay(events: Iterable[Event]) -> LedgerState:
+    """Fold a ledger from its first event.
+
+    An event is valid if and only if it follows the last valid event before it. So of several
+    writers that saw one head the first in the ledger wins, and every reader agrees on who that is.
+
+    Raises:
+        RegistryError: A number is missing: someone deleted an event.
+    """
+    state = LedgerState()
+    for expected, event in enumerate(sorted(events, key=lambda event: event.number), start=1):
+        if event.number != expected:
+            raise RegistryError(
+                f"ledger of {event.domain}: event {expected} is missing, someone deleted it; "
+                "restore it from a backup of the MLflow database"
+            )
+        state = _apply(state, event)
+    return state
+
+
+def _apply(state: LedgerState, event: Event) -> LedgerState:
+    if event.follows != state.head:
+        return replace(state, void=(*state.void, event))
+    state = replace(state, head=event.number, events=(*state.events, event))
+    if event.kind == "register":
+        return replace(state, challenger=event.to_version)
+    if event.kind == "rollback":
+        return _rolled_back(state, event)
+    if state.challenger == event.to_version:
+        state = replace(state, challenger=None)
+    if event.kind == "promote":
+        earlier = (state.champion,) if state.champion else ()
+        return replace(state, champion=event.to_version, previous=state.previous + earlier)
+    return state
+
+
+def _rolled_back(state: LedgerState, event: Event) -> LedgerState:
+    """The stack of earlier champions is cut at the latest mention of the new one."""
+    kept = state.previous
+    while kept and kept[-1] != event.to_version:
+        kept = kept[:-1]
+    return replace(state, champion=event.to_version, previous=kept[:-1])
+
+
+def overtaken(state: LedgerState, event: Event) -> OvertakenError:
+    """Tells the writer of a void event who won: whoever moved the champion, else the first."""
+    later = [winner for winner in state.events if winner.number > event.follows]
+    moves = [winner for winner in later if winner.kind in ("promote", "rollback")]
+    winner = next(iter(moves or later), None)
+    won = f"{winner.actor} was first with {winner}" if winner else "the ledger has no such event"
+    return OvertakenError(f"{event} came too late after event {event.follows}: {won}; look again")
