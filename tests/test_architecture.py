@@ -1,0 +1,79 @@
+"""Facts about the tree that a wrong move would break silently."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__")
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+
+
+def test_import_mlflow_from_the_root_is_the_installed_package():
+    code = "import mlflow; print(mlflow.__file__, mlflow.__version__)"
+    output = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "site-packages" in output
+    assert importlib.metadata.version("mlflow") in output
+
+
+def test_the_folder_mlflow_holds_no_python():
+    assert not list((ROOT / "mlflow").rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_no_flow_file_hides_an_installed_package_or_the_standard_library(name: str):
+    installed = set(importlib.metadata.packages_distributions())
+    assert name not in installed | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
+def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deployment, monkeypatch):
+    from prefect.flows import load_flow_from_entrypoint
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", [str(ROOT / "flows"), *sys.path])
+    flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+    required = {"reason": "because"} if deployment["name"] in ("promote", "rollback") else {}
+    validated = flow.validate_parameters({**deployment["parameters"], **required})
+    assert deployment["parameters"].items() <= validated.items()
+
+
+@pytest.mark.parametrize("verb", ["retrain", "promote", "rollback", "status", "history", "ui"])
+def test_help_imports_nothing_heavy(verb: str):
+    code = (
+        "import sys; sys.argv = ['tuneline', sys.argv[1], '--help']\n"
+        "from flows.cli import app\n"
+        "try: app()\n"
+        "except SystemExit as done: assert done.code == 0\n"
+        "heavy = {'torch', 'transformers', 'prefect', 'mlflow', 'polars', 'scipy', 'pydantic'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code, verb], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "Usage" in output
+
+
+def test_a_profile_that_ships_loads():
+    from tuneline.profile import load_profile
+
+    names = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+    assert names == ["demo", "lawyer", "smoke"]
+    assert [load_profile(str(ROOT / "profiles" / f"{n}.yaml")).domain for n in names] == [
+        "lawyer",
+        "lawyer",
+        "smoke",
+    ]
+
+
+def test_the_example_script_writes_the_committed_clauses(tmp_path: Path):
+    script = ROOT / "examples" / "lawyer" / "make_loan_clauses.py"
+    out = tmp_path / "clauses.jsonl"
+    subprocess.run([sys.executable, str(script), "--out", str(out)], check=True)
+    assert out.read_bytes() == (script.parent / "loan_clauses.jsonl").read_bytes()
