@@ -1,4 +1,4 @@
-"""What tests share: a tiny model, one Prefect server, one trained adapter. Nothing is downloaded."""
+"""What tests share: a tiny model, one Prefect server, one adapter. Nothing is downloaded."""
 
 import os
 

@@ -1,8 +1,12 @@
 """On a real MLflow registry in SQLite; one database for the module, one domain per test."""
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -10,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tuneline import tracking
-from tuneline.errors import RegistryError
+from tuneline.errors import RegistryError, TrackingError
 from tuneline.registry import Registry
 from tuneline.release.event import Event
 from tuneline.release.ledger import OvertakenError
@@ -192,6 +196,52 @@ def test_a_registration_does_not_take_a_promotion_away(registry, domain, adapter
     register(registry, domain, adapter, "c2")
     registry.promote(domain, one.number, expected_head=head, **JUDGED)
     assert registry.champion(domain) == one
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """URI of an MLflow server of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    store = f"--backend-store-uri=sqlite:///{tmp_path}/mlflow.db"
+    command = f"mlflow server --workers 1 --port {port} {store} --artifacts-destination {tmp_path}"
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.split()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        _wait_for(uri)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        yield uri
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for(uri):
+    for _ in range(120):
+        try:
+            return tracking.check_server(uri)
+        except TrackingError:
+            time.sleep(0.5)
+    pytest.fail(f"no MLflow server at {uri}")
+
+
+@pytest.mark.slow
+def test_a_server_takes_the_same_calls(server, domain, adapter):
+    registry = Registry(server)
+    one, two = register_all(registry, domain, adapter, 2)
+    registry.promote(domain, one.release, **JUDGED)
+    registry.promote(domain, two.release, **JUDGED)
+    registry.rollback(domain, **WHO)
+    assert registry.champion(domain) == one
+    assert one.source.startswith("mlflow-artifacts:")
+    assert aliases(registry, domain) == {"champion": one.number}
+    assert registry.drift(domain) == []
 
 
 WRITERS = """

@@ -3,8 +3,10 @@
 import hashlib
 import importlib.metadata
 import importlib.util
+import io
 import logging
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -187,12 +189,13 @@ def _convert_gguf(config: BaseModelConfig, out: Path) -> None:
 
     file = _gguf_file(config)
     log.info("base_model: unpacking %s", file.name)
-    model = AutoModelForCausalLM.from_pretrained(
-        file.parent,
-        gguf_file=file.name,
-        dtype=torch.bfloat16,
-        quantization_config=GgufConfig(dequantize=True),
-    )
+    with redirect_stderr(io.StringIO()):  # a bar of its own, which cannot be switched off
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent,
+            gguf_file=file.name,
+            dtype=torch.bfloat16,
+            quantization_config=GgufConfig(dequantize=True),
+        )
     model.save_pretrained(out)
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(out)
 
