@@ -137,6 +137,7 @@ def main() -> None:
 def _set_up_terminal() -> None:
     """Show our own warnings as one line each; Prefect keeps its full log for the run page."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
@@ -168,3 +169,7 @@ def _prefect_server() -> "AbstractContextManager[Any]":
     if PREFECT_API_URL.value() or not servers.PREFECT.is_ready():
         return nullcontext()
     return temporary_settings({PREFECT_API_URL: f"{servers.PREFECT.url}/api"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,13 @@
 """The smoke line with a real Prefect server, a real MLflow registry, a real (tiny) model."""
 
 import json
+from datetime import date
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 
 from flows.retrain import Retrained, retrain
 from flows.rollback import rollback
@@ -52,10 +55,8 @@ def test_a_plain_mlflow_client_finds_the_champion_with_tag_and_lineage(
     assert first.version is not None
     version = client.get_model_version_by_alias("smoke", "champion")
     assert version.tags["release"] == first.version.release
-    from mlflow.artifacts import download_artifacts
-
-    uri = "models:/smoke@champion"
-    folder = Path(download_artifacts(uri, dst_path=str(tmp_path), tracking_uri=tracking_uri()))
+    mlflow.set_tracking_uri(tracking_uri())
+    folder = Path(download_artifacts("models:/smoke@champion", dst_path=str(tmp_path)))
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert {"adapter_model.safetensors", "adapter_config.json", "lineage.json"} <= names
     assert "model.safetensors" not in names, "the adapter is registered, never the base"
@@ -138,7 +139,7 @@ def test_rollback_returns_the_previous_champion_and_says_who_and_why(first: Retr
     registry = Registry(tracking_uri())
     adapter = registry.download(first.version, Path(first.places["answers"]).parent)
     second = registry.register(
-        "smoke", adapter=adapter, candidate="another", day=__import__("datetime").date.today(),
+        "smoke", adapter=adapter, candidate="another", day=date.today(),
         lineage={}, run_id=first.version.run_id, description="", actor="ann",
     )  # fmt: skip
     release.promote("smoke", second.release, "by hand")
