@@ -1,72 +1,159 @@
-"""Answers come back in order, whole batches or halves, and a failure is not an answer."""
+"""Prompts to predictions: in order, bounded in memory, and never a made-up empty answer."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuneline.base_model import BaseModelRef, load_tokenizer
 from tuneline.generation import (
     GenerationConfig,
     Generator,
     ModelArtifact,
     Prediction,
     batches_by_length,
+    end_token_ids,
+    render_prompt,
 )
 from tuneline.machine import this_machine
-from tuneline.records import Message
+from tuneline.records import Message, Record
+from tuneline.reports import TrainingReport
+
+Forward = Callable[[list[str]], list[Prediction]]
+PROMPTS = [(Message("user", "word " * n + str(n)),) for n in (3, 1, 9, 2, 7, 4, 8)]
 
 
 @pytest.fixture(scope="module")
-def generator(tiny_model) -> Generator:
-    config = GenerationConfig(max_new_tokens=3, batch_size=4)
-    return Generator.load(ModelArtifact("base", tiny_model.folder, "d"), this_machine(), config)
+def untrained(tiny_model: BaseModelRef) -> Generator:
+    artifact = ModelArtifact("base", tiny_model.folder, tiny_model.digest)
+    return Generator.load(artifact, this_machine(), GenerationConfig(max_new_tokens=6))
 
 
-def prompts(n: int) -> list[list[Message]]:
-    return [[Message("user", "x" * (7 * i % 11 + 1))] for i in range(n)]
+def with_forward(untrained: Generator, batch_size: int, forward: Forward, monkeypatch) -> Generator:
+    """A generator whose forward pass is replaced."""
+    config = GenerationConfig(batch_size=batch_size)
+    generator = Generator(untrained.model, untrained.tokenizer, config)
+    monkeypatch.setattr(generator, "_forward", forward)
+    return generator
 
 
-def echo(generator: Generator, monkeypatch, limit: int = 99, impossible: str = "none") -> None:
-    """Replace the forward pass: it answers with the prompt, and memory ends above `limit`."""
+def echo(texts: list[str]) -> list[Prediction]:
+    """Answers each prompt with itself."""
+    return [Prediction(text, 1) for text in texts]
+
+
+def not_enough_memory() -> None:
+    """What torch really raises where a CPU has too little memory."""
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def no_memory_on_gpu() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(1, 9))
+def test_batches_hold_every_index_once_and_fall_in_length(lengths: list[int], batch_size: int):
+    batches = list(batches_by_length(lengths, batch_size))
+    order = [index for batch in batches for index in batch]
+    assert sorted(order) == list(range(len(lengths)))
+    assert [lengths[i] for i in order] == sorted(lengths, reverse=True)
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_answers_come_in_the_order_of_the_prompts(untrained, batch_size: int, monkeypatch):
+    generator = with_forward(untrained, batch_size, echo, monkeypatch)
+    told: list[tuple[int, int]] = []
+    predictions, seconds = generator.generate(PROMPTS, lambda *done: told.append(done))
+    expected = [render_prompt(untrained.tokenizer, prompt) for prompt in PROMPTS]
+    assert [p.text for p in predictions] == expected
+    steps = [*range(0, len(PROMPTS), batch_size), len(PROMPTS)]
+    assert told == [(done, len(PROMPTS)) for done in steps]
+    assert seconds >= 0
+
+
+def test_no_prompts_give_no_answers(untrained: Generator):
+    assert untrained.generate([])[0] == []
+
+
+@pytest.mark.parametrize("fail", [no_memory_on_gpu, not_enough_memory], ids=["gpu", "cpu"])
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(untrained, fail, monkeypatch):
+    sizes: list[int] = []
 
     def forward(texts: list[str]) -> list[Prediction]:
-        if len(texts) > limit or any(impossible in text for text in texts):
-            raise torch.OutOfMemoryError("full")
-        return [Prediction(text, 1) for text in texts]
+        sizes.append(len(texts))
+        if len(texts) > 2:
+            fail()
+        return echo(texts)
 
-    monkeypatch.setattr(generator, "_forward", forward)
-
-
-@given(st.lists(st.integers(0, 50)), st.integers(1, 7))
-def test_batches_hold_every_index_once_longest_first(lengths, batch_size):
-    batches = list(batches_by_length(lengths, batch_size))
-    flat = [index for batch in batches for index in batch]
-    assert sorted(flat) == list(range(len(lengths)))
-    assert [lengths[i] for i in flat] == sorted(lengths, reverse=True)
-    assert all(len(batch) <= batch_size for batch in batches)
+    generator = with_forward(untrained, 7, forward, monkeypatch)
+    predictions, _ = generator.generate(PROMPTS)
+    assert [p.text for p in predictions] == [
+        render_prompt(untrained.tokenizer, prompt) for prompt in PROMPTS
+    ]
+    assert sizes == [7, 3, 1, 2, 4, 2, 2]
 
 
-@pytest.mark.parametrize("limit", [99, 2, 1])
-def test_answers_keep_the_order_of_prompts_whatever_fits_in_memory(generator, monkeypatch, limit):
-    echo(generator, monkeypatch, limit)
-    answers, _ = generator.generate(prompts(10))
-    assert [a.text.count("x") for a in answers] == [len(p[0].content) for p in prompts(10)]
+@pytest.mark.parametrize("fail", [no_memory_on_gpu, not_enough_memory], ids=["gpu", "cpu"])
+def test_a_prompt_that_never_fits_is_unscored_and_not_empty(untrained, fail, monkeypatch):
+    def forward(texts: list[str]) -> list[Prediction]:
+        if any("word 9" in text for text in texts):
+            fail()
+        return echo(texts)
+
+    generator = with_forward(untrained, 4, forward, monkeypatch)
+    predictions, _ = generator.generate(PROMPTS)
+    assert predictions[2] == Prediction(None, 0)
+    assert all(p.text for i, p in enumerate(predictions) if i != 2)
 
 
-def test_a_prompt_that_fits_in_no_batch_is_unscored_and_not_empty(generator, monkeypatch):
-    echo(generator, monkeypatch, impossible="long")
-    answers, _ = generator.generate([*prompts(3), [Message("user", "long")]])
-    assert [a.text is None for a in answers] == [False, False, False, True]
+def test_an_error_that_is_not_about_memory_is_not_swallowed(untrained: Generator, monkeypatch):
+    def forward(texts: list[str]) -> list[Prediction]:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    generator = with_forward(untrained, 4, forward, monkeypatch)
+    with pytest.raises(RuntimeError, match="shapes"):
+        generator.generate(PROMPTS)
 
 
-def test_progress_counts_every_prompt(generator):
-    seen: list[tuple[int, int]] = []
-    generator.generate(prompts(6), lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 6), (4, 6), (6, 6)]
+def test_a_trained_model_answers_and_stops_at_its_end_token(
+    tiny_model: BaseModelRef, trained: tuple[Path, TrainingReport], records: list[Record]
+):
+    adapter = trained[0] / "adapter"
+    artifact = ModelArtifact("candidate", tiny_model.folder, "digest", adapter)
+    generator = Generator.load(artifact, this_machine(), GenerationConfig(max_new_tokens=20))
+    predictions, _ = generator.generate([record.prompt for record in records[:8]])
+    answered = [p for p in predictions if p.text in ("Yes", "No")]
+    assert len(answered) >= 6, predictions
+    lengths = {text: len(generator.tokenizer(text)["input_ids"]) for text in ("Yes", "No")}
+    assert all(p.n_tokens == lengths[p.text] + 1 for p in answered), "the word and its end token"
 
 
-def test_an_answer_stops_at_the_end_token(generator):
-    end = generator.tokenizer.eos_token_id
-    yes = generator.tokenizer("Yes", add_special_tokens=False).input_ids
-    prediction = generator._prediction([*yes, end, *yes], {end})
-    assert prediction == Prediction("Yes", len(yes) + 1)
+def test_an_answer_that_never_ends_is_cut_and_counted(untrained: Generator):
+    ids = untrained.tokenizer("Yes No Yes", add_special_tokens=False)["input_ids"]
+    end = untrained.tokenizer.eos_token_id
+    whole = untrained._prediction(ids, {end})
+    ended = untrained._prediction([*ids, end, *ids], {end})
+    assert whole == Prediction("Yes No Yes", len(ids))
+    assert ended == Prediction("Yes No Yes", len(ids) + 1)
+
+
+def test_end_tokens_are_the_tokenizers_and_those_of_the_model(tiny_model: BaseModelRef, untrained):
+    tokenizer = load_tokenizer(tiny_model.folder)
+    assert end_token_ids(tokenizer) == {tokenizer.eos_token_id}
+
+    class Settings:
+        generation_config = type("G", (), {"eos_token_id": [7, 9]})
+
+    assert end_token_ids(tokenizer, Settings()) == {7, 9, tokenizer.eos_token_id}
+
+
+def test_a_rendered_prompt_ends_where_the_answer_begins(untrained: Generator):
+    prompt = [Message("system", "你是律师。"), Message("user", "租金？")]
+    assert render_prompt(untrained.tokenizer, prompt) == (
+        "<|im_start|>system\n你是律师。<|im_end|>\n<|im_start|>user\n租金？<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )

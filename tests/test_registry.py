@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -123,14 +124,34 @@ def test_registering_twice_gives_one_version_with_its_files_and_lineage(registry
     assert aliases(registry, domain) == {"challenger": first.number}
 
 
-def test_a_plain_mlflow_client_downloads_the_champion(registry, domain, adapter, tmp_path):
-    import mlflow
-
-    register(registry, domain, adapter, "c1")
+def test_a_plain_mlflow_client_finds_the_champion_by_its_alias(registry, domain, adapter):
+    one = register(registry, domain, adapter, "c1")
     registry.promote(domain, "challenger", **JUDGED)
-    version = registry.client.get_model_version_by_alias(domain, "champion")
-    folder = mlflow.artifacts.download_artifacts(version.source, dst_path=str(tmp_path / "copy"))
-    assert (Path(folder) / "adapter_model.safetensors").read_bytes() == b"weights"
+    entry = registry.client.get_model_version_by_alias(domain, "champion")
+    assert (str(entry.version), entry.source) == (one.number, one.source)
+
+
+def test_a_download_is_whole_and_fetched_once(registry, domain, adapter, tmp_path, monkeypatch):
+    version = register(registry, domain, adapter, "c1")
+    folder = registry.download(version, tmp_path / "downloads")
+    assert (folder / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert (folder / "lineage.json").is_file()
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", None)
+    assert registry.download(version, tmp_path / "downloads") == folder
+
+
+def test_a_download_that_breaks_off_leaves_nothing(registry, domain, adapter, tmp_path):
+    version = register(registry, domain, adapter, "c1")
+    shutil.rmtree(version.source.removeprefix("file://"))
+    with pytest.raises(RegistryError, match=r"the files of version 1 of .* are gone"):
+        registry.download(version, tmp_path / "downloads")
+    assert [path for path in (tmp_path / "downloads").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_candidate_without_a_version_can_be_refused(registry, domain):
+    registry.refuse(domain, None, **JUDGED)
+    assert [event.kind for event in registry.history(domain)] == ["refuse"]
+    assert domain in registry.domains()
 
 
 def test_two_promotions_are_rolled_back_one_by_one(registry, domain, adapter):

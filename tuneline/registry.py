@@ -17,6 +17,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from tuneline.errors import RegistryError
 from tuneline.release.event import Event, from_tags, to_tags
 from tuneline.release.ledger import LedgerState, OvertakenError, overtaken, replay
@@ -43,7 +45,9 @@ LINEAGE = "lineage.json"
 EVENT_SOURCE = "tuneline-ledger:/event"
 """MLflow wants a source for every version; an event has no files."""
 MAX_ATTEMPTS = 100
-MAX_MENDS = 10
+"""Writes lost to other writers before one gives up."""
+MAX_TRIES = 10
+"""Calls to a busy MLflow, or rounds of mending, before one gives up."""
 MAX_TAG_CHARS = 200
 
 
@@ -93,16 +97,26 @@ class Registry:
         return sorted(str(model.name).removesuffix("-ledger") for model in found)
 
     def download(self, version: Version, folder: Path) -> Path:
-        """Folder with the adapter and its `lineage.json`; fetched once per version's source."""
-        from mlflow.artifacts import download_artifacts
+        """Folder with the adapter and its `lineage.json`; fetched once, visible when it is whole.
 
-        target = folder / digest_of([self.uri, version.source])[:16]
-        if not (target / LINEAGE).exists():
-            target.mkdir(parents=True, exist_ok=True)
-            download_artifacts(
-                artifact_uri=version.source, dst_path=str(target), tracking_uri=self.uri
-            )
-        return next(target.rglob(LINEAGE)).parent
+        Raises:
+            RegistryError: The files are gone.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        target = folder / digest_of(version.source)[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"), tempfile.TemporaryDirectory(dir=folder) as work:
+            if not target.exists():
+                try:
+                    fetched = download_artifacts(
+                        version.source, dst_path=work, tracking_uri=self.uri
+                    )
+                except (MlflowException, OSError) as error:
+                    raise _files_gone(version) from error
+                Path(fetched).replace(target)
+        return target
 
     def find(self, domain: str, name: str) -> Version:
         """A version by release name, by number, or as `champion` or `challenger`.
@@ -237,7 +251,7 @@ class Registry:
         The ledger is read again after every change, so that the last of several menders leaves
         the newest state behind.
         """
-        for _ in range(MAX_MENDS):
+        for _ in range(MAX_TRIES):
             state = self.state(domain)
             wrong = self._differences(domain, state)
             for difference in wrong:
@@ -294,7 +308,8 @@ class Registry:
             else:
                 self.client.set_registered_model_alias(domain, wrong.alias, wrong.wanted)
         except MlflowException as error:
-            log.warning("registry: domain=%s cannot mend: %s: %s", domain, wrong, error)
+            first_line = str(error).partition("\n")[0]
+            log.warning("registry: domain=%s cannot mend: %s: %s", domain, wrong, first_line)
 
     def _version(self, domain: str, state: LedgerState, number: str) -> Version:
         from mlflow.exceptions import MlflowException
@@ -313,13 +328,10 @@ class Registry:
     def _check_files(self, domain: str, state: LedgerState, number: str) -> None:
         from mlflow.artifacts import list_artifacts
 
-        source = self._version(domain, state, number).source
-        files = list_artifacts(artifact_uri=source, tracking_uri=self.uri)
+        version = self._version(domain, state, number)
+        files = list_artifacts(artifact_uri=version.source, tracking_uri=self.uri)
         if LINEAGE not in {Path(file.path).name for file in files}:
-            raise RegistryError(
-                f"the files of version {number} of {domain} are gone from {source}; "
-                "restore them or choose another version"
-            )
+            raise _files_gone(version)
 
     def _number_of(self, domain: str, candidate: str) -> str | None:
         found = self._search(domain, f" and tags.candidate = '{candidate}'")
@@ -370,7 +382,7 @@ class Registry:
         """
         from mlflow.exceptions import MlflowException
 
-        for attempt in range(MAX_ATTEMPTS):
+        for attempt in range(MAX_TRIES):
             try:
                 entry = self.client.create_model_version(
                     name, source, tags=tags, await_creation_for=0, **more
@@ -381,6 +393,8 @@ class Registry:
                     self._create_model(name)
                 elif error.error_code not in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
                     raise RegistryError(f"MLflow refused a version of {name}: {error}") from error
+                else:
+                    time.sleep(random.uniform(0, 0.1))
         raise RegistryError(f"MLflow could not add a version to {name}; try again later")
 
     def _create_model(self, name: str) -> None:
@@ -391,6 +405,13 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _files_gone(version: Version) -> RegistryError:
+    return RegistryError(
+        f"the files of version {version.number} of {version.domain} are gone from "
+        f"{version.source}; restore them or choose another version"
+    )
 
 
 def _after(state: LedgerState, event: Event) -> Event:

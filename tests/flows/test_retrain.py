@@ -73,7 +73,7 @@ def test_the_mlflow_run_is_finished_and_holds_the_loss_curve(
     run = client.get_run(first.version.run_id)
     assert run.info.status == "FINISHED"
     losses = client.get_metric_history(run.info.run_id, "train/loss")
-    assert len(losses) == 12
+    assert len(losses) == 24
     assert losses[-1].value < losses[0].value
     training = {file.path for file in client.list_artifacts(run.info.run_id, "training")}
     assert "training/loss_curve.png" in training

@@ -32,6 +32,8 @@ def test_a_process_worker_runs_a_deployment_of_prefect_yaml(prefect_server: str,
     run_id = _start_run()
     prefect("worker", "start", "--pool", "cpu", "--run-once")
     assert _state(run_id) == "COMPLETED"
+    verdict = _verdict()
+    assert "# Verdict: promote" in verdict, verdict
 
     from mlflow import MlflowClient
 
@@ -44,6 +46,14 @@ def _start_run() -> object:
     from prefect.deployments import run_deployment
 
     return run_deployment("retrain/demo", parameters={"profile": "smoke"}, timeout=0).id
+
+
+def _verdict() -> str:
+    from prefect.artifacts import Artifact
+
+    artifact = Artifact.get("smoke-verdict")
+    assert artifact is not None
+    return str(artifact.data)
 
 
 def _state(run_id) -> str:

@@ -129,7 +129,7 @@ def test_a_merge_that_changes_the_answers_stops_the_line(
     trained, tiny_model, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(merging, "_agreement", lambda before, after: 0.5)
-    with pytest.raises(TrainingError, match="agrees with its adapter on 50.0%"):
+    with pytest.raises(TrainingError, match=r"agrees with its adapter on 50\.0%"):
         merging.merge(
             tiny_model.folder, trained[0] / "adapter", yes_no_records(2), this_machine(), tmp_path
         )

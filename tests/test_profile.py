@@ -1,0 +1,166 @@
+"""Profiles: what is wrong is named with file, key, value and what would be right."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tuneline.errors import ProfileError
+from tuneline.profile import load_profile, parse_override
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = sorted((ROOT / "profiles").glob("*.yaml"))
+SMALL = {
+    "domain": "lawyer",
+    "base_model": {"source": "random", "name": "tiny"},
+    "data": {"sources": [{"name": "rows", "path": "rows.jsonl", "license": "MIT"}]},
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """Path of the least profile that is right."""
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    return str(path)
+
+
+def problem(small: str, overrides: dict[str, Any]) -> str:
+    """The sentence after the file's name."""
+    with pytest.raises(ProfileError) as caught:
+        load_profile(small, overrides)
+    assert str(caught.value).startswith(f"{small}: ")
+    return str(caught.value).removeprefix(f"{small}: ")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_profile_loads(path: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert load_profile(path.stem) == load_profile(str(path))
+
+
+def test_what_a_profile_leaves_out_has_its_default(small: str):
+    profile = load_profile(small)
+    assert (profile.training.method, profile.training.rank) == ("qlora", 16)
+    assert (profile.promotion, profile.gate.min_gain) == ("automatic", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("training.epoch", 1, r"training\.epoch is not a setting; allowed there: .*\bepochs\b"),
+        ("training.method", "dora", r"training\.method = 'dora': .*'qlora' or 'lora'"),
+        ("training.rank", 0, r"training\.rank = 0: .*greater than or equal to 1"),
+        ("training.rank", "wide", r"training\.rank = 'wide': .*valid integer"),
+        ("training", None, r"training = None: .*valid dictionary"),
+        ("training.early_stopping_patience", 2, "training: .*needs validate_every_steps"),
+        ("evaluation.generation.max_tokens", 9, "allowed there: batch_size, max_new_tokens$"),
+        ("quantization.variants", ["int4"], r"variants\.0 = 'int4': .*'int8' or 'nf4'"),
+        ("domain", "Law Firm", r"domain = 'Law Firm': .*\^\[a-z\]\[a-z0-9_\]"),
+        ("base_model.source", "hub", r"base_model: a hub model needs `revision`"),
+        ("nonsense", 1, "nonsense is not a setting; allowed there: base_model, data, domain"),
+        ("data.sources", [], r"data\.sources: .*at least 1 item"),
+        ("data.split.holdout_fraction", 0.95, "data.split: .*leave nothing to train on"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(small: str, key, value, sentence: str):
+    assert re.search(sentence, problem(small, {key: value}))
+
+
+def test_a_wrong_setting_inside_a_list_is_the_only_complaint(small: str):
+    assert problem(small, {"data.sources.0.metrik": "bleu"}) == (
+        "data.sources.0.metrik is not a setting; "
+        "allowed there: answer, format, group, license, metric, name, path, prompt"
+    )
+
+
+def test_a_metric_that_does_not_exist_is_refused_before_any_work(small: str):
+    sentence = problem(small, {"data.sources.0.metric": "rogueL"})
+    assert "rogueL" in sentence
+    assert "rougeL" in sentence, "what is allowed is named"
+
+
+def test_a_missing_setting_is_named(tmp_path: Path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("domain: lawyer\n")
+    with pytest.raises(ProfileError, match="base_model is missing; data is missing"):
+        load_profile(str(path))
+
+
+def test_overrides_change_single_settings_and_items_of_lists(small: str):
+    overrides = {
+        "training.epochs": 1,
+        "evaluation.generation.max_new_tokens": 7,
+        "data.sources.0.metric": "bleu",
+        "quantization.variants": ["nf4"],
+    }
+    profile = load_profile(small, overrides)
+    assert profile.training.epochs == 1
+    assert profile.evaluation.generation.max_new_tokens == 7
+    assert (profile.data.sources[0].metric, profile.data.sources[0].name) == ("bleu", "rows")
+    assert profile.quantization.variants == ("nf4",)
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("data.sources.1.metric", "override data.sources.1.metric: '1' must be a number below 1"),
+        ("data.sources.first.metric", "'first' must be a number below 1"),
+        ("domain.name", "override domain.name: 'domain' is not a section of the profile"),
+    ],
+)
+def test_an_override_of_what_is_not_there_names_its_part(small: str, key: str, sentence: str):
+    with pytest.raises(ProfileError, match=re.escape(sentence)):
+        load_profile(small, {key: "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training.epochs=1", ("training.epochs", 1)),
+        ("training.learning_rate=2.0e-4", ("training.learning_rate", 2e-4)),
+        ("quantization.variants=[int8, nf4]", ("quantization.variants", ["int8", "nf4"])),
+        ("data.sources.0.prompt=a=b", ("data.sources.0.prompt", "a=b")),
+        ("training.max_steps=", ("training.max_steps", None)),
+    ],
+)
+def test_the_value_of_an_override_is_yaml(text: str, expected: tuple[str, Any]):
+    assert parse_override(text) == expected
+
+
+@pytest.mark.parametrize("text", ["training.epochs", "=1", "quantization.variants=[int8"])
+def test_an_override_that_cannot_be_read_is_shown(text: str):
+    with pytest.raises(ProfileError, match=re.escape(repr(text))):
+        parse_override(text)
+
+
+def test_a_missing_profile_lists_those_that_exist(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    known = ", ".join(path.stem for path in SHIPPED)
+    with pytest.raises(ProfileError, match=rf"profiles/lawer\.yaml does not exist; .*: {known}$"):
+        load_profile("lawer")
+
+
+def test_a_missing_profile_where_there_are_none_says_so(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ProfileError, match=rf"profiles in {tmp_path}/profiles: none$"):
+        load_profile("lawyer")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"domain: [lawyer\n", "is not YAML in UTF-8: .*line 2"),
+        ("domain: 律师".encode("gbk"), "is not YAML in UTF-8: .*byte"),
+        (b"", "must hold settings such as `domain: lawyer`"),
+        (b"- lawyer\n", "must hold settings such as `domain: lawyer`"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_one_sentence(tmp_path: Path, content: bytes, sentence: str):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ProfileError, match=rf"{re.escape(str(path))} {sentence}") as caught:
+        load_profile(str(path))
+    assert "\n" not in str(caught.value)

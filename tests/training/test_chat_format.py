@@ -1,0 +1,111 @@
+"""Loss on the answer and its end token, and on nothing else."""
+
+import copy
+
+import pytest
+
+from tuneline.base_model import BaseModelRef, load_tokenizer
+from tuneline.errors import TrainingError
+from tuneline.generation import render_prompt
+from tuneline.records import Message, Record
+from tuneline.training.chat_format import IGNORED, Encoded, encode, encode_all
+
+NO_END = (
+    "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:\n{% endif %}"
+)
+THINKS_FIRST = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>{% endif %}"
+)
+COUNTS_TURNS = (
+    "{{ messages | length }} turns\n"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture
+def tokenizer(tiny_model: BaseModelRef):
+    return load_tokenizer(tiny_model.folder)
+
+
+def record(*contents: str, line: int = 1) -> Record:
+    """A conversation of user and assistant in turns."""
+    roles = ("user", "assistant")
+    messages = tuple(Message(roles[i % 2], text) for i, text in enumerate(contents))
+    return Record(messages, "s", "rows.jsonl", line)
+
+
+def learned(row: Encoded, tokenizer) -> str:
+    """The text that carries loss."""
+    return tokenizer.decode([label for label in row.labels if label != IGNORED])
+
+
+def test_only_the_answer_and_its_end_token_carry_loss(tokenizer):
+    row = encode(record("租金？", "壹仟元。"), tokenizer)
+    assert learned(row, tokenizer) == "壹仟元。<|im_end|>"
+    assert tokenizer.decode(row.input_ids) == (
+        "<|im_start|>user\n租金？<|im_end|>\n<|im_start|>assistant\n壹仟元。<|im_end|>"
+    )
+    assert len(row.labels) == len(row.input_ids)
+    assert all(b in (IGNORED, a) for a, b in zip(row.input_ids, row.labels, strict=True))
+
+
+def test_the_end_token_is_learned_where_it_is_the_padding_too(tokenizer):
+    expected = encode(record("Is 2 even?", "Yes"), tokenizer)
+    tokenizer.pad_token = tokenizer.eos_token
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    row = encode(record("Is 2 even?", "Yes"), tokenizer)
+    assert row == expected
+    assert row.labels[-1] == tokenizer.eos_token_id
+    assert row.labels.count(tokenizer.eos_token_id) == 1, "that of the prompt carries no loss"
+
+
+def test_of_a_conversation_only_the_last_answer_is_learned(tokenizer):
+    row = encode(record("Hi", "Hello", "Is 2 even?", "Yes"), tokenizer)
+    assert learned(row, tokenizer) == "Yes<|im_end|>"
+    assert "Hello<|im_end|>" in tokenizer.decode(row.input_ids)
+
+
+def test_the_prompt_is_rendered_as_at_generation(tokenizer):
+    talk = record("Hi", "Hello", "Is 2 even?", "Yes")
+    row = encode(talk, tokenizer)
+    prompt = tokenizer(render_prompt(tokenizer, talk.prompt), add_special_tokens=False)
+    n = row.labels.count(IGNORED)
+    assert row.input_ids[:n] == prompt["input_ids"]
+
+
+def test_a_template_without_end_token_gets_one(tokenizer):
+    tokenizer.chat_template = NO_END
+    row = encode(record("Is 2 even?", "Yes"), tokenizer)
+    assert tokenizer.decode(row.input_ids) == "user:\nIs 2 even?\nassistant:\nYes\n<|im_end|>"
+    assert learned(row, tokenizer) == "Yes\n<|im_end|>"
+
+
+@pytest.mark.parametrize("template", [THINKS_FIRST, COUNTS_TURNS])
+def test_a_prompt_that_is_rendered_in_two_ways_is_an_error_with_its_place(tokenizer, template: str):
+    tokenizer.chat_template = template
+    with pytest.raises(TrainingError, match=r"rows\.jsonl:9: the chat template renders the prompt"):
+        encode(record("Is 2 even?", "Yes", line=9), tokenizer)
+
+
+def test_records_that_are_too_long_are_left_out_whole_and_counted(tokenizer):
+    short, long = record("Is 2 even?", "Yes"), record("Is 2 even? " * 50, "Yes")
+    n = len(encode(short, tokenizer).input_ids)
+    rows, n_left_out = encode_all([short, long, short], tokenizer, n)
+    assert rows == [encode(short, tokenizer)] * 2
+    assert n_left_out == 1
+    with pytest.raises(TrainingError, match=rf"max_seq_tokens={n - 1}; the shortest has {n} tok"):
+        encode_all([long, short], tokenizer, n - 1)
+
+
+def test_no_records_are_no_rows(tokenizer):
+    assert encode_all([], tokenizer, 100) == ([], 0)
+
+
+def test_encoding_leaves_the_tokenizer_as_it_was(tokenizer):
+    before = copy.deepcopy(tokenizer)
+    encode(record("Is 2 even?", "Yes"), tokenizer)
+    assert (tokenizer.padding_side, tokenizer.pad_token) == (before.padding_side, before.pad_token)
+    assert tokenizer.chat_template == before.chat_template
