@@ -1,8 +1,8 @@
 """How long each stage of the demo takes, and how much of it is orchestration.
 
-    python -m benchmarks.demo [--profile smoke]
+    python -m benchmarks.demo [--profile smoke] [--workspace FOLDER]
 
-The line runs once in an empty workspace. Inside each task, stages are timed; what the flow needs
+The line runs once in an empty workspace (default: a temporary one). Inside each task, stages are timed; what the flow needs
 besides them (Prefect, MLflow, imports inside the flow) is orchestration, against the bare library
 calls. Then it runs again, unchanged. Writes `benchmarks/results/<profile>.json`.
 """
@@ -16,21 +16,24 @@ import time
 from pathlib import Path
 
 import psutil
+from rich.console import Console
 
 
 def main() -> None:
     """Run the line twice and write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="demo")
-    profile = parser.parse_args().profile
+    parser.add_argument("--workspace", type=Path)
+    arguments = parser.parse_args()
+    profile = arguments.profile
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["TUNELINE_WORKSPACE"] = folder
+        os.environ["TUNELINE_WORKSPACE"] = str(arguments.workspace or folder)
         from flows import servers
 
         servers.start(servers.PREFECT)
         os.environ["PREFECT_API_URL"] = f"{servers.PREFECT.url}/api"
         first, again = measure(profile), measure(profile)
-        if servers.PREFECT.pid_file.exists():
+        if arguments.workspace is None:
             servers.stop(servers.PREFECT)
     result = {"profile": profile, "machine": machine(), "first": first, "unchanged_rerun": again}
     path = Path(__file__).parent / "results" / f"{profile}.json"
@@ -43,9 +46,15 @@ def measure(profile: str) -> dict[str, object]:
     imported = time.monotonic()
     from flows.retrain import retrain
 
+    from flows.summary import print_summary
+    from flows.terminal import shown_progress
+
+    console = Console(width=110)
     started = time.monotonic()
-    result = retrain(profile)
+    with shown_progress(console):
+        result = retrain(profile)
     total_s = time.monotonic() - started
+    print_summary(result, console)
     stages_s = sum(stage.wall_s for stage in result.stages)
     return {
         "import_s": round(started - imported, 1),

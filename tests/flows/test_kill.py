@@ -26,7 +26,8 @@ def test_a_run_killed_in_training_continues_and_registers_one_version(
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow/mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    client = MlflowClient(uri, uri)
     assert [run.info.status for run in _runs(client)] == ["RUNNING"]
 
     again = subprocess.run(COMMAND, cwd=ROOT, env=env, capture_output=True, text=True, check=False)

@@ -37,7 +37,8 @@ def test_a_process_worker_runs_a_deployment_of_prefect_yaml(prefect_server: str,
 
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow/mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    client = MlflowClient(uri, uri)
     version = client.get_model_version_by_alias("smoke", "champion")
     assert version.tags["release"].startswith("v1.0-smoke-")
 

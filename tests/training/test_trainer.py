@@ -71,7 +71,11 @@ def test_the_report_on_disk_is_the_one_returned(trained: Trained):
 
 def test_the_loss_curve_is_a_picture_and_no_checkpoint_is_left(trained: Trained):
     assert (trained[0] / trainer.LOSS_CURVE).read_bytes().startswith(b"\x89PNG")
-    assert {path.name for path in trained[0].iterdir()} == {"adapter", "report.json", "loss_curve.png"}
+    assert {path.name for path in trained[0].iterdir()} == {
+        "adapter",
+        "report.json",
+        "loss_curve.png",
+    }
 
 
 def test_the_adapter_names_its_base_model_and_no_folder_of_this_machine(
