@@ -2,9 +2,9 @@
 
     python -m benchmarks.demo [--profile smoke] [--workspace FOLDER]
 
-The line runs once in an empty workspace (default: a temporary one). Inside each task, stages are timed; what the flow needs
-besides them (Prefect, MLflow, imports inside the flow) is orchestration, against the bare library
-calls. Then it runs again, unchanged. Writes `benchmarks/results/<profile>.json`.
+The line runs once in an empty workspace (default: a temporary one). Stages are timed inside their
+tasks; what the flow needs besides them (Prefect, MLflow, the base model) is orchestration, against
+the bare library calls. Then it runs again, unchanged. Writes `benchmarks/results/<profile>.json`.
 """
 
 import argparse
@@ -45,7 +45,6 @@ def measure(profile: str) -> dict[str, object]:
     """One run of the line: total, per stage, and the rest."""
     imported = time.monotonic()
     from flows.retrain import retrain
-
     from flows.summary import print_summary
     from flows.terminal import shown_progress
 

@@ -74,7 +74,7 @@ def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> 
         **code_version("training/merging", "training/chat_format", "base_model"),
         **package_versions("torch", "transformers", "peft"),
     }
-    progress = progress_of("merge")
+    progress = progress_of(f"merge {name}")
     progress(0, 1)
     output = store().build("merge", inputs, write)
     progress(1, 1)

@@ -108,7 +108,7 @@ def test_a_record_unscored_for_either_model_is_left_out_of_the_pair():
 
 
 def test_what_cannot_be_compared_is_an_error():
-    with pytest.raises(ValueError, match="argument 2 is longer|shorter"):
+    with pytest.raises(ValueError, match="argument 2 is longer"):
         paired_difference([1.0], [1.0, 0.0])
     with pytest.raises(ValueError, match="no record is scored for both models"):
         paired_difference([1.0, None], [None, 1.0])

@@ -134,7 +134,9 @@ class QuantizationReport:
 
 def save_report(path: Path, report: object) -> None:
     """Write a report as JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    partial.replace(path)
 
 
 def load_report(path: Path, kind: type[T]) -> T:

@@ -9,6 +9,8 @@ from tuneline.reports import ComparisonVerdict, Difference, Score
 CONFIDENCE = 0.95
 N_RESAMPLES = 10_000
 SEED = 0
+MIN_PAIRS = 6
+"""Fewer pairs tell nothing: even if all agree, a sign test stays above 5 %."""
 
 
 def score(values: Sequence[float | None]) -> Score:
@@ -50,7 +52,8 @@ def paired_difference(
     differences = np.array([c - b for c, b in pairs if c is not None and b is not None])
     if differences.size == 0:
         raise ValueError("no record is scored for both models")
-    low, high = _bootstrap(differences)
+    is_too_few = differences.size < MIN_PAIRS and bool(differences.any())
+    low, high = (-1.0, 1.0) if is_too_few else _bootstrap(differences)
     value = float(differences.mean())
     return Difference(value, low, high, differences.size, _verdict(low, high))
 

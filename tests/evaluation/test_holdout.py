@@ -1,5 +1,6 @@
 """From predictions to scores per record to a paired comparison."""
 
+import dataclasses
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ from tests.conftest import yes_no_records
 from tuneline.errors import EvaluationError
 from tuneline.evaluation import holdout
 from tuneline.generation import GenerationConfig, Prediction
-from tuneline.records import rows_digest
+from tuneline.records import Message, Record, rows_digest
 from tuneline.reports import ALL, TASK_SCORE
 
 RECORDS = yes_no_records(4)  # Yes, No, Yes, No
@@ -64,3 +65,70 @@ def test_predictions_of_other_rows_and_unknown_metrics_are_refused(tmp_path: Pat
         holdout.score_records(RECORDS, pl.read_parquet(path), METRIC)
     with pytest.raises(EvaluationError, match="unknown metric 'bleurt'; known are exact_match"):
         holdout.score_records(RECORDS[:3], pl.read_parquet(path), {"even": "bleurt"})
+
+
+def two_sources() -> list[Record]:
+    """Two records judged as labels, two by exact match."""
+    rows = [("even", "Is 0 even?", "Yes"), ("even", "Is 1 even?", "No")]
+    rows += [("clauses", "租金？", "壹仟元"), ("clauses", "期限？", "一年")]
+    return [
+        Record((Message("user", q), Message("assistant", a)), source, f"{source}.jsonl", line)
+        for line, (source, q, a) in enumerate(rows, 1)
+    ]
+
+
+def evaluated(name: str, texts: list[str | None], tmp_path: Path):
+    records, path = two_sources(), tmp_path / f"{name}.parquet"
+    holdout.save_predictions(path, records, [Prediction(t, 2) for t in texts], 2.0)
+    predictions = pl.read_parquet(path)
+    metrics = {"even": "label_accuracy", "clauses": "exact_match"}
+    scores = holdout.score_records(records, predictions.reverse(), metrics)
+    digest = rows_digest(records)
+    return holdout.report(name, name, scores, predictions, GenerationConfig(), digest), scores
+
+
+def test_every_source_is_judged_by_its_own_metric(tmp_path: Path):
+    report, scores = evaluated("m", ["Yes, it is.", "No.", "壹仟元。", "一年"], tmp_path)
+    # By hand: a label may be followed by more, an exact match may not.
+    assert scores["task_score"].to_list() == [1.0, 1.0, 0.0, 1.0]
+    assert scores["place"].to_list() == [r.place for r in two_sources()]
+    assert {name: s[TASK_SCORE].value for name, s in report.scores.items()} == {
+        "all": 0.75, "even": 1.0, "clauses": 0.5
+    }  # fmt: skip
+    assert report.tokens_per_s == 4.0, "4 answers of 2 tokens in 2 seconds"
+
+
+def test_differences_are_taken_per_source_too(tmp_path: Path):
+    ours, our_scores = evaluated("candidate", ["Yes", "No", "壹仟元", "二年"], tmp_path)
+    theirs, their_scores = evaluated("base", ["No", "No", "no", "一年"], tmp_path)
+    shuffled = their_scores.reverse()
+    differences = holdout.compare(ours, theirs, our_scores, shuffled).differences
+    # By hand: (1-0, 1-1) and (1-0, 0-1).
+    assert {name: (d.value, d.n) for name, d in differences.items()} == {
+        "all": (0.25, 4), "even": (0.5, 2), "clauses": (0.0, 2)
+    }  # fmt: skip
+
+
+def test_a_source_whose_answers_all_failed_is_left_out_of_report_and_comparison(tmp_path: Path):
+    ours, our_scores = evaluated("candidate", ["Yes", "No", None, None], tmp_path)
+    theirs, their_scores = evaluated("base", ["No", "No", "no", "一年"], tmp_path)
+    assert set(ours.scores) == {"all", "even"}
+    assert ours.scores[ALL][TASK_SCORE].n_unscored == 2
+    comparison = holdout.compare(ours, theirs, our_scores, their_scores)
+    assert {name: d.n for name, d in comparison.differences.items()} == {"all": 2, "even": 2}
+
+
+def test_predictions_for_other_records_of_the_same_number_are_refused(tmp_path: Path):
+    path = tmp_path / "p.parquet"
+    holdout.save_predictions(path, two_sources(), [Prediction("Yes", 1)] * 4, 1.0)
+    with pytest.raises(EvaluationError, match="other rows"):
+        holdout.score_records(RECORDS, pl.read_parquet(path), METRIC)
+
+
+def test_an_identity_that_the_other_report_lacks_is_refused(tmp_path: Path):
+    ours, our_scores = evaluated("candidate", ["Yes", "No", "壹仟元", "二年"], tmp_path)
+    theirs, their_scores = evaluated("base", ["No", "No", "no", "一年"], tmp_path)
+    fewer = {m: i for m, i in theirs.identities.items() if m != "bleu"}
+    theirs = dataclasses.replace(theirs, identities=fewer)
+    with pytest.raises(EvaluationError, match="bleu of candidate and base cannot be compared"):
+        holdout.compare(ours, theirs, our_scores, their_scores)

@@ -1,5 +1,9 @@
 """The time left follows the run's own speed."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.forecast import SHARES as PLAN
 from flows.forecast import Forecast
 
 SHARES = {"a": 10.0, "b": 30.0, "c": 60.0}
@@ -25,3 +29,52 @@ def test_nothing_done_forecasts_nothing_and_unknown_stages_do_no_harm():
     assert forecast.left_s(5.0) is None
     forecast.update("other", 1, 2)
     assert forecast.fraction() == 0.0
+
+
+def test_the_time_left_is_that_of_the_work_left_at_the_speed_so_far():
+    forecast = Forecast(100.0, SHARES)
+    forecast.update("b", 1, 3)
+    # By hand: 10 of 90 planned (a was reused) took 4 s; 80 are left.
+    assert forecast.fraction() == 10 / 90
+    assert forecast.left_s(104.0) == 32.0
+    forecast.update("c", 0, 1)
+    # b counts as done: 30 took 6 s, 60 are left.
+    assert forecast.left_s(106.0) == 12.0
+
+
+def test_at_the_end_nothing_is_left():
+    forecast = Forecast(0.0, SHARES)
+    for stage in SHARES:
+        forecast.update(stage, 1, 1)
+    assert (forecast.fraction(), forecast.left_s(9.0)) == (1.0, 0.0)
+
+
+def test_a_stage_without_units_does_no_harm():
+    forecast = Forecast(0.0, SHARES)
+    forecast.update("a", 0, 0)
+    assert forecast.fraction() == 0.0
+
+
+@given(
+    st.lists(st.sampled_from(list(PLAN)), unique=True).map(
+        lambda stages: sorted(stages, key=list(PLAN).index)
+    ),
+    st.integers(1, 5),
+)
+def test_progress_never_falls_whatever_stages_were_reused(stages: list[str], total: int):
+    forecast, fractions = Forecast(0.0), [0.0]
+    for stage in stages:
+        for done in range(total + 1):
+            forecast.update(stage, done, total)
+            fractions.append(forecast.fraction())
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[-1] <= 1
+
+
+def test_progress_does_not_fall_when_champion_and_candidate_are_both_merged():
+    forecast, fractions = Forecast(0.0), []
+    events = [("train", 1, 1), ("merge", 0, 1), ("merge", 1, 1), ("merge", 0, 1), ("merge", 1, 1)]
+    for event in events:
+        forecast.update(*event)
+        fractions.append(forecast.fraction())
+    assert fractions == sorted(fractions)

@@ -51,10 +51,12 @@ def killed_at(step: int) -> Callable[[int, int], None]:
     return progress
 
 
-def test_the_loss_falls_at_every_logged_step_of_the_plan(trained: Trained):
+def test_the_loss_falls_and_every_step_is_in_the_report(trained: Trained):
     report = trained[1]
     assert [step for step, _ in report.losses] == list(range(1, TRAINING.max_steps + 1))
-    assert report.losses[-1][1] < 0.5 * report.losses[0][1]
+    # It begins near that of a uniform guess: ln 281 tokens = 5.64.
+    assert report.losses[0][1] == pytest.approx(5.64, abs=0.2)
+    assert report.losses[-1][1] < report.losses[0][1] - 0.5
     assert [step for step, _ in report.validation_losses] == [TRAINING.max_steps]
 
 
@@ -102,11 +104,10 @@ def test_the_adapter_loads_on_its_base_and_every_tensor_has_moved(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_trains_an_adapter_on_a_frozen_base(tiny_model: BaseModelRef, method: str):
+def test_every_method_trains_an_adapter_and_nothing_else(tiny_model: BaseModelRef, method: str):
     model = METHODS[method](tiny_model.folder, TRAINING, this_machine())
-    trainable = [name for name, p in model.named_parameters() if p.requires_grad]
-    assert trainable
-    assert all("lora_" in name for name in trainable)
+    trainable = ["lora_" in name for name, p in model.named_parameters() if p.requires_grad]
+    assert trainable and all(trainable)
 
 
 def test_no_4_bit_layer_may_be_repacked_for_inference(tiny_model: BaseModelRef):
@@ -184,9 +185,8 @@ def test_a_training_killed_while_it_removes_its_checkpoints_can_be_run_again(
 
 
 def test_early_stopping_keeps_its_patience_through_an_interruption(retrain, tmp_path: Path):
-    """With a learning rate this small no measurement improves on the one before by much."""
     settings = {
-        "learning_rate": 1.0,
+        "learning_rate": 1.0,  # so large that the loss soon stops falling
         "validate_every_steps": 1,
         "checkpoint_every_steps": 1,
         "early_stopping_patience": 3,

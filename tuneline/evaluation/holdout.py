@@ -145,6 +145,7 @@ def compare(
     differences = {
         name: paired_difference(part[TASK_SCORE].to_list(), part["baseline"].to_list())
         for name, part in _slices(paired)
+        if name in candidate.scores and name in baseline.scores
     }
     return Comparison(candidate, baseline, differences)
 

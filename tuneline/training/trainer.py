@@ -13,7 +13,7 @@ from tuneline.base_model import BaseModelRef, load_tokenizer
 from tuneline.machine import Machine
 from tuneline.progress import Progress, silent
 from tuneline.records import Record
-from tuneline.reports import TrainingReport, save_report
+from tuneline.reports import TrainingReport, load_report, save_report
 from tuneline.training.chat_format import Encoded, encode_all
 from tuneline.training.checkpoints import last_complete_checkpoint, mark_complete
 from tuneline.training.config import TrainingConfig
@@ -64,12 +64,15 @@ def train(
     Raises:
         TrainingError: The records or target modules do not fit the model.
     """
+    checkpoints = out / CHECKPOINTS
+    if (out / REPORT).exists():  # killed after the last write, while tidying up
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return load_report(out / REPORT, TrainingReport)
     tokenizer = load_tokenizer(base_model.folder)
     rows, n_left_out = encode_all(train_records, tokenizer, config.max_seq_tokens)
     validation, _ = encode_all(validation_records, tokenizer, config.max_seq_tokens)
     log.info("train: records=%d too_long=%d", len(rows), n_left_out)
     log.info("train: %s", machine.describe(config.optimizer))
-    checkpoints = out / CHECKPOINTS
     trainer = _trainer(base_model.folder, tokenizer, rows, validation, config, machine, checkpoints)
     watch = _watch(checkpoints, progress, log_metrics)
     trainer.add_callback(watch)
@@ -81,8 +84,8 @@ def train(
         trainer.evaluate()
     _save_adapter(trainer, base_model, out / ADAPTER)
     report = _report(trainer, len(rows), watch.elapsed_s(), machine.describe(config.optimizer))
-    save_report(out / REPORT, report)
     draw_loss_curve(report, out / LOSS_CURVE)
+    save_report(out / REPORT, report)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return report
 
@@ -154,6 +157,7 @@ def _arguments(
         logging_steps=1,
         seed=config.seed,
         data_seed=config.seed,
+        restore_callback_states_from_checkpoint=True,
         dataloader_pin_memory=machine.device == "cuda",
         disable_tqdm=True,
         report_to=[],
@@ -212,6 +216,7 @@ def _watch(checkpoints: Path, progress: Progress, log_metrics: LogMetrics) -> An
 def _save_adapter(trainer: "SFTTrainer", base_model: BaseModelRef, out: Path) -> None:
     """Save the adapter; it names its base model and no folder of this machine."""
     trainer.model.save_pretrained(out)
+    (out / "README.md").unlink(missing_ok=True)  # names the folder, and little else
     config = out / "adapter_config.json"
     settings = json.loads(config.read_text()) | {"base_model_name_or_path": base_model.name}
     config.write_text(json.dumps(settings, indent=2, sort_keys=True))
