@@ -68,9 +68,8 @@ def stage(
         @wraps(build)
         def run(*args: P.args, **kwargs: P.kwargs) -> State[StageOutput]:
             started = time.monotonic()
-            try:
-                output = build(*args, **kwargs)
-            finally:
+            output = build(*args, **kwargs)
+            if not output.is_reused:
                 free_memory()
             done = StageRun(task_run.name, output.is_reused, time.monotonic() - started)
             for runs in _collectors:
