@@ -7,8 +7,7 @@ SHARES: Mapping[str, float] = {
     "prepare data": 1,
     "base model": 3,
     "train": 50,
-    "merge champion": 2,
-    "merge candidate": 2,
+    "merge": 4,
     "answers of base": 16,
     "answers of champion": 6,
     "answers of candidate": 6,
@@ -37,7 +36,7 @@ class Forecast:
         """Take note of a stage's progress."""
         for earlier in self.done:
             self.done[earlier] = 1.0
-        self.done[stage] = done / max(1, total)
+        self.done[stage] = max(self.done.get(stage, 0.0), done / max(1, total))
 
     def fraction(self) -> float:
         """Part of the planned work that is done, in [0, 1]."""

@@ -109,7 +109,9 @@ class Generator:
 
         try:
             return self._forward(texts)
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
             gc.collect()
             torch.cuda.empty_cache()
         if len(texts) == 1:
@@ -147,6 +149,14 @@ class Generator:
         n_tokens = len(ids) if end is None else end + 1
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
         return Prediction(text.strip(), n_tokens)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA has an error of its own; on a CPU torch raises a plain RuntimeError."""
+    import torch
+
+    is_cpu_allocator = "DefaultCPUAllocator" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or is_cpu_allocator
 
 
 def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Message]) -> str:

@@ -1,17 +1,18 @@
 """Profile: every stage's settings for one domain, read from `profiles/<name>.yaml`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tuneline.base_model import BaseModelConfig
 from tuneline.data.config import DataConfig
 from tuneline.errors import ProfileError
 from tuneline.evaluation.config import EvaluationConfig
+from tuneline.evaluation.metrics import METRICS
 from tuneline.quantization.config import QuantizationConfig
 from tuneline.release.promotion import PromotionGate
 from tuneline.training.config import TrainingConfig
@@ -35,6 +36,17 @@ class Profile(BaseModel):
     promotion: Literal["automatic", "manual"] = "automatic"
     """automatic: a candidate that passes the gate becomes champion. manual: it becomes challenger
     and waits for `tuneline promote`."""
+
+    @field_validator("data")
+    @classmethod
+    def _metrics_exist(cls, data: DataConfig) -> DataConfig:
+        for source in data.sources:
+            if source.metric not in METRICS:
+                raise ValueError(
+                    f"metric {source.metric!r} of source {source.name} does not exist; "
+                    f"known are {', '.join(METRICS)}"
+                )
+        return data
 
 
 def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:
@@ -67,7 +79,10 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ProfileError(f"override {text!r} must look like training.epochs=1")
-    return key, yaml.safe_load(value)
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ProfileError(f"the value of override {text!r} is not YAML") from error
 
 
 def _find(name: str) -> Path:
@@ -118,8 +133,15 @@ def _index(items: list[Any], part: str, dotted: str) -> int:
 
 def _explain(path: Path, error: ValidationError) -> str:
     """One sentence: file, key, value, what is allowed."""
-    problems = [_problem(dict(problem)) for problem in error.errors()]
-    return f"{path}: " + "; ".join(problems)
+    problems = error.errors()
+    causes = [p for p in problems if not _follows_from_another(p["loc"], problems)]
+    return f"{path}: " + "; ".join(_problem(dict(problem)) for problem in causes)
+
+
+def _follows_from_another(location: tuple[Any, ...], problems: Sequence[Any]) -> bool:
+    """Whether a list is only too short because one of its items is wrong."""
+    deeper = [p["loc"] for p in problems if len(p["loc"]) > len(location)]
+    return any(other[: len(location)] == location for other in deeper)
 
 
 def _problem(problem: dict[str, Any]) -> str:
