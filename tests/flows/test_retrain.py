@@ -4,7 +4,6 @@ import json
 from datetime import date
 from pathlib import Path
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
@@ -50,12 +49,13 @@ def test_the_first_candidate_beats_the_base_and_becomes_champion(first: Retraine
 
 
 def test_a_plain_mlflow_client_finds_the_champion_with_tag_and_lineage(
-    first: Retrained, client: MlflowClient, tmp_path: Path
+    first: Retrained, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     assert first.version is not None
     version = client.get_model_version_by_alias("smoke", "champion")
     assert version.tags["release"] == first.version.release
-    mlflow.set_tracking_uri(tracking_uri())
+    # Not mlflow.set_tracking_uri, which sets the variable for every test and process after this.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
     folder = Path(download_artifacts("models:/smoke@champion", dst_path=str(tmp_path)))
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert {"adapter_model.safetensors", "adapter_config.json", "lineage.json"} <= names
