@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 
 SHARES: Mapping[str, float] = {
     "prepare data": 1,
-    "base model": 3,
-    "train": 50,
-    "merge": 4,
-    "answers of base": 16,
+    "base model": 10,
+    "train": 52,
+    "merge champion": 3,
+    "merge candidate": 3,
+    "answers of base": 12,
     "answers of champion": 6,
     "answers of candidate": 6,
-    "quantize to int8": 2,
-    "answers of int8": 8,
-    "quantize to nf4": 2,
-    "answers of nf4": 6,
+    "quantize to int8": 1,
+    "quantize to nf4": 1,
+    "answers of bf16": 3,
+    "answers of int8": 6,
+    "answers of nf4": 4,
 }
 """Stages in their order and their part of the demo's time; see `benchmarks/results/demo.json`."""
 
@@ -34,7 +36,7 @@ class Forecast:
 
     def update(self, stage: str, done: int, total: int) -> None:
         """Take note of a stage's progress."""
-        for earlier in self.done:
+        for earlier in self.done.keys() - {stage}:
             self.done[earlier] = 1.0
         self.done[stage] = max(self.done.get(stage, 0.0), done / max(1, total))
 

@@ -1,11 +1,15 @@
 """The time left follows the run's own speed."""
 
+import re
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.forecast import SHARES as PLAN
 from flows.forecast import Forecast
 
+ROOT = Path(__file__).parent.parent.parent
 SHARES = {"a": 10.0, "b": 30.0, "c": 60.0}
 
 
@@ -16,6 +20,23 @@ def test_half_of_the_work_in_ten_seconds_leaves_ten_seconds():
     forecast.update("c", 1, 6)
     assert forecast.fraction() == 0.5
     assert forecast.left_s(10.0) == 10.0
+
+
+def test_a_stage_that_goes_on_is_not_done():
+    forecast = Forecast(0.0, SHARES)
+    for done in (10, 20, 30):
+        forecast.update("a", done, 100)
+    # By hand: 3 of 100 planned took 6 s, 97 are left.
+    assert (forecast.fraction(), forecast.left_s(6.0)) == (0.03, 194.0)
+
+
+def test_every_stage_that_reports_is_in_the_plan():
+    source = "".join(path.read_text() for path in (ROOT / "tasks").glob("*.py"))
+    reported = re.findall(r'progress_of\(f?"(.+?)"\)', source)
+    assert len(reported) >= 5
+    for name in reported:
+        pattern = re.sub(r"{.+?}", r"\\w+", name)
+        assert any(re.fullmatch(pattern, planned) for planned in PLAN), name
 
 
 def test_a_stage_that_was_reused_leaves_the_plan():
@@ -73,7 +94,8 @@ def test_progress_never_falls_whatever_stages_were_reused(stages: list[str], tot
 
 def test_progress_does_not_fall_when_champion_and_candidate_are_both_merged():
     forecast, fractions = Forecast(0.0), []
-    events = [("train", 1, 1), ("merge", 0, 1), ("merge", 1, 1), ("merge", 0, 1), ("merge", 1, 1)]
+    events = [("train", 1, 1), ("merge champion", 0, 1), ("merge champion", 1, 1)]
+    events += [("merge candidate", 0, 1), ("merge candidate", 1, 1)]
     for event in events:
         forecast.update(*event)
         fractions.append(forecast.fraction())
