@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 import torch
@@ -68,3 +69,10 @@ def test_free_memory_takes_models_that_sit_in_reference_cycles():
     finally:
         gc.enable()
     assert gone() is None
+
+
+def test_models_are_saved_in_16_bit_where_a_cpu_computes_in_32():
+    old_cpu = Machine("cpu", "float32", "eager", has_bitsandbytes=True)
+    assert old_cpu.for_storage.dtype_name == "bfloat16"
+    assert CPU.for_storage == CPU
+    assert replace(GPU, dtype_name="float16").for_storage.dtype_name == "float16"

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,11 @@ class Machine:
 
         dtype: torch.dtype = getattr(torch, self.dtype_name)
         return dtype
+
+    @property
+    def for_storage(self) -> "Machine":
+        """The machine with 16-bit weights, as models are saved where it computes in 32 bit."""
+        return replace(self, dtype_name="bfloat16") if self.dtype_name == "float32" else self
 
     def optimizer(self, wanted: str) -> str:
         """The wanted optimizer, or its equal where this machine has no paged memory."""

@@ -62,7 +62,8 @@ def test_the_merged_weights_are_16_bit_and_come_with_the_tokenizer(merged: tuple
     from safetensors.torch import load_file
 
     weights = load_file(merged[0] / "model.safetensors")
-    assert {tensor.dtype for tensor in weights.values()} == {this_machine().dtype}
+    assert {tensor.dtype for tensor in weights.values()} == {this_machine().for_storage.dtype}
+    assert this_machine().for_storage.dtype.itemsize == 2
     assert not [name for name in weights if "lora" in name]
     assert load_tokenizer(merged[0]).chat_template
 

@@ -31,7 +31,8 @@ def nf4(merged_model: Path, machine: Machine, out: Path) -> None:
 
 
 def _save_quantized(merged_model: Path, machine: Machine, out: Path, config: object) -> None:
-    load_model(merged_model, machine, quantization_config=config).save_pretrained(out)
+    model = load_model(merged_model, machine.for_storage, quantization_config=config)
+    model.save_pretrained(out)
     load_tokenizer(merged_model).save_pretrained(out)
 
 

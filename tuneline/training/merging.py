@@ -46,7 +46,7 @@ def merge(
     rows = [encode(record, tokenizer) for record in probe]
     model = PeftModel.from_pretrained(load_model(base_model, machine), str(adapter)).eval()
     before = [_top_tokens(model, row.input_ids, row.labels) for row in rows]
-    merged = model.merge_and_unload()
+    merged = model.merge_and_unload().to(machine.for_storage.dtype).to(machine.dtype)
     after = [_top_tokens(merged, row.input_ids, row.labels) for row in rows]
     agreement = _agreement(before, after)
     log.info("merge: top-1 agreement with the adapter %.4f on %d records", agreement, len(rows))
@@ -55,7 +55,7 @@ def merge(
             f"the merged model agrees with its adapter on {agreement:.1%} of answer tokens; "
             f"at least {MIN_AGREEMENT:.0%} are needed, so nothing is measured or registered"
         )
-    merged.save_pretrained(out)
+    merged.to(machine.for_storage.dtype).save_pretrained(out)
     tokenizer.save_pretrained(out)
     return agreement
 
