@@ -44,6 +44,8 @@ class TrainingConfig(BaseModel):
     """As transformers names it; a paged one needs CUDA and is replaced elsewhere."""
     max_seq_tokens: int = Field(default=1024, ge=16)
     """Records longer than this are left out of training and counted: cut, they lose their end."""
+    group_by_length: bool = True
+    """Batch records of similar length, in random order: less padding, the same epochs."""
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
     validate_every_steps: int | None = Field(default=None, ge=1)

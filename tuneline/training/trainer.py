@@ -148,6 +148,7 @@ def _arguments(
         use_cpu=machine.device == "cpu",
         activation_checkpointing=config.activation_checkpointing,
         max_length=None,
+        train_sampling_strategy="group_by_length" if config.group_by_length else "random",
         eval_strategy="steps" if measures else "no",
         eval_steps=config.validate_every_steps,
         load_best_model_at_end=measures and config.early_stopping_patience is not None,
