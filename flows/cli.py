@@ -58,6 +58,21 @@ def retrain(
 
 
 @app.command()
+def check(
+    target: Annotated[str, typer.Argument(help="A profile, or a data file, folder, glob or URL.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the profile or the source."),
+    ] = None,
+) -> None:
+    """Read, clean, deduplicate and split data without training; exit code 1 if it would stop."""
+    from flows.checking import check as run
+    from tuneline.profile import parse_override
+
+    run(target, dict(parse_override(text) for text in settings or []), _console())
+
+
+@app.command()
 def promote(
     domain: Domain,
     reason: Reason,

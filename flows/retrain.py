@@ -44,7 +44,7 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
     settings = load_profile(profile, overrides)
     release.check(settings)
     with collected_stages() as stages:
-        splits = data.prepare(settings.domain, settings.data)
+        splits = data.prepare(settings, base_model.tokenizer(settings.base_model))
         base = base_model.get(settings.base_model)
         key = training.candidate_key(settings, splits, base)
         with release.tracked(settings, key) as run:

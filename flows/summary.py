@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
+from flows.tables import print_table
 from tasks.artifacts import funnel_rows, quantization_rows, score_rows
 
 if TYPE_CHECKING:
@@ -16,27 +16,17 @@ if TYPE_CHECKING:
 
 def print_summary(result: "Retrained", console: Console) -> None:
     """Print data, scores, quantizations, verdict and where to look."""
-    _print_table(console, "Records", funnel_rows(result.data))
+    print_table(console, "Records", funnel_rows(result.data))
     for comparison in result.comparisons:
         title = f"Holdout: candidate against {comparison.baseline.name}"
         title += " (task_score, 95 % intervals)"
-        _print_table(console, title, score_rows(comparison))
+        print_table(console, title, score_rows(comparison))
     if result.quantizations is not None:
         n = result.quantizations.n_prompts
         title = f"Quantizations ({n} prompts; answers exact / similar / different against bf16)"
-        _print_table(console, title, quantization_rows(result.quantizations))
+        print_table(console, title, quantization_rows(result.quantizations))
     _print_verdict(result, console)
     _print_places(result, console)
-
-
-def _print_table(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in rows[0]:
-        is_number = isinstance(rows[0][column], int | float)
-        table.add_column(column, justify="right" if is_number else "left")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    console.print(table)
 
 
 def _print_verdict(result: "Retrained", console: Console) -> None:
@@ -79,7 +69,7 @@ def print_status(registry: "Registry", domains: Sequence[str], console: Console)
             }
         )
     if rows:
-        _print_table(console, "Domains", rows)
+        print_table(console, "Domains", rows)
     else:
         console.print("No domain has a release yet; `tuneline retrain demo` makes the first one.")
 
@@ -87,7 +77,7 @@ def print_status(registry: "Registry", domains: Sequence[str], console: Console)
 def print_history(domain: str, events: Sequence["Event"], console: Console) -> None:
     """Every event of a domain, oldest first."""
     if events:
-        _print_table(console, f"History of {domain}", event_rows(events))
+        print_table(console, f"History of {domain}", event_rows(events))
     else:
         console.print(f"{domain} has no history yet.")
 

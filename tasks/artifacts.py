@@ -1,14 +1,17 @@
 """What people see on the Prefect run page: tables, a picture, the verdict."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from tuneline.data.wording import certify, verdict
 from tuneline.reports import (
     TASK_SCORE,
+    Certificate,
     Comparison,
     DataReport,
     Difference,
@@ -59,6 +62,43 @@ def funnel_rows(report: DataReport) -> list[Row]:
         for split, by_source in report.splits.items()
     ]
     return rows
+
+
+def file_rows(report: DataReport) -> list[Row]:
+    """How each input file was read, and how many of its rows are no record."""
+    return [
+        {
+            "file": file.path,
+            "source": file.source,
+            "format": file.format,
+            "container": file.container,
+            "encoding": file.encoding,
+            "rows": file.n_read,
+            "bad": file.n_bad,
+        }
+        for file in report.files
+    ]
+
+
+def leak_rows(certificate: Certificate) -> list[Row]:
+    """Each comparison of two sides: leaks dropped, and leaks that a second search still finds."""
+    return [
+        {
+            "learned from": check.seen,
+            "records": check.n_seen,
+            "against": check.hidden,
+            "hidden records": check.n_hidden,
+            "dropped": check.found,
+            "left": check.remaining,
+        }
+        for check in certificate.checks
+    ]
+
+
+def data_text(report: DataReport, advice: Sequence[str]) -> str:
+    """Verdict, advice and certificate of the data stage as Markdown; HTML in labels is escaped."""
+    sentences = "\n".join(f"- {escape(sentence, quote=False)}" for sentence in advice)
+    return f"**{verdict(report)}.**\n\n{sentences}\n\n{certify(report.certificate)}."
 
 
 def score_rows(comparison: Comparison) -> list[Row]:

@@ -9,12 +9,12 @@ import polars as pl
 from tasks.artifacts import metric_rows, score_rows, show_table
 from tasks.progress import progress_of
 from tasks.stage import stage, store
-from tuneline.data.prepare import load_splits
+from tuneline.data.prepare import report_of
 from tuneline.evaluation import holdout
 from tuneline.generation import GenerationConfig, Generator, ModelArtifact
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
-from tuneline.records import Record, rows_digest
+from tuneline.records import Record, read_records, rows_digest
 from tuneline.reports import Comparison, EvalReport, load_report, save_report
 from tuneline.store import StageOutput, code_version, package_versions
 
@@ -28,7 +28,9 @@ class Holdout(NamedTuple):
 
     def records(self) -> list[Record]:
         """Read the rows."""
-        return list(load_splits(self.splits).holdout[: self.n])
+        report = report_of(self.splits)
+        rows = read_records(self.splits.path / "holdout.parquet")
+        return holdout.certified(rows, report.certificate)[: self.n]
 
 
 class Evaluated(NamedTuple):

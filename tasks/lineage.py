@@ -1,7 +1,6 @@
 """What a release is made of, for its version in the registry."""
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import Any
 
 import tuneline
 from tuneline.base_model import BaseModelRef
+from tuneline.data.prepare import report_of
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
-from tuneline.store import MANIFEST, StageOutput
+from tuneline.store import StageOutput
 
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets"),
@@ -23,7 +23,7 @@ def lineage_of(
     settings: Profile, splits: StageOutput, base: BaseModelRef, adapter: StageOutput
 ) -> dict[str, Any]:
     """Everything that decided the adapter: data, settings, base model, code, seeds, packages."""
-    data = json.loads((splits.path / MANIFEST).read_text())
+    files = report_of(splits).files
     return {
         "domain": settings.domain,
         "base_model": f"{settings.base_model.source}:{settings.base_model.name}",
@@ -31,7 +31,7 @@ def lineage_of(
         "base_model_license": settings.base_model.license,
         "base_model_digest": base.digest,
         "data_digest": splits.digest,
-        "data_files": data["inputs"]["files"],
+        "data_files": {file.path: file.digest for file in files},
         "data_licenses": {source.name: source.license for source in settings.data.sources},
         "train_key": adapter.key,
         "seed": settings.training.seed,

@@ -20,15 +20,20 @@ from tasks.evaluation import Evaluated
 from tasks.stage import RETRY_DELAYS_S, may_pass
 from tuneline import tracking
 from tuneline.base_model import BaseModelConfig, locate
+from tuneline.data.prepare import report_of
 from tuneline.evaluation import holdout
 from tuneline.generation import ModelArtifact
 from tuneline.profile import Profile
 from tuneline.registry import LINEAGE, Registry, Version
 from tuneline.release.event import Event
 from tuneline.release.promotion import Decision, decide_promotion
-from tuneline.reports import Comparison, EvalReport
+from tuneline.reports import Comparison, DataReport, EvalReport
 from tuneline.store import StageOutput, digest_of, workspace
 from tuneline.training import trainer
+
+CONTEXTS = {"train": "training", "validation": "validation", "holdout": "holdout"}
+"""Side -> the context that MLflow shows for it."""
+DATA_FILES = ("report.json", "report.html", "dropped.jsonl", "certificate.json")
 
 
 class Baseline(NamedTuple):
@@ -219,8 +224,13 @@ class TrackedRun:
         self, splits: StageOutput, adapter: StageOutput, evaluated: Sequence[Evaluated]
     ) -> None:
         """Log scores as metrics; funnel, dropped rows, loss curve, scores per record as files."""
+        report = report_of(splits)
+        for side, context in CONTEXTS.items():
+            n = sum(report.splits[side].values())
+            rows = tracking.DataSet(side, _digest(report, side), splits.path, n)
+            tracking.log_dataset(self.run_id, rows, context)
         files = {
-            "data": [splits.path / "report.json", splits.path / "dropped.jsonl"],
+            "data": [splits.path / name for name in DATA_FILES],
             "training": [adapter.path / trainer.REPORT, adapter.path / trainer.LOSS_CURVE],
         }
         for model in evaluated:
@@ -245,10 +255,16 @@ def tracked(settings: Profile, candidate: str) -> Iterator[TrackedRun]:
 def places(splits: StageOutput, evaluated: Sequence[Evaluated], run: TrackedRun) -> dict[str, str]:
     """What a person may want to open, and where it is."""
     return {
+        "data report": str(splits.path / "report.html"),
         "dropped rows": str(splits.path / "dropped.jsonl"),
         "answers": str(evaluated[-1].folder / holdout.SCORES),
         "MLflow run": f"{run.run_id} in {tracking.tracking_uri()}",
     }
+
+
+def _digest(report: DataReport, side: str) -> str:
+    assert report.certificate is not None  # evaluation refused otherwise
+    return str(getattr(report.certificate, f"{side}_digest"))
 
 
 def _flat_scores(report: EvalReport) -> dict[str, float]:

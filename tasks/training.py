@@ -8,10 +8,10 @@ from tasks.progress import progress_of
 from tasks.stage import stage, store
 from tuneline.base_model import BaseModelRef
 from tuneline.data.prepare import load_splits
+from tuneline.data.prepare import report_of as data_report_of
 from tuneline.generation import ModelArtifact
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
-from tuneline.records import rows_digest
 from tuneline.reports import TrainingReport, load_report
 from tuneline.store import StageOutput, code_version, digest_of, file_digest, package_versions
 from tuneline.training import merging, trainer
@@ -92,12 +92,13 @@ def report_of(output: StageOutput) -> TrainingReport:
 
 
 def _training_inputs(settings: Profile, splits: StageOutput, base: BaseModelRef) -> dict[str, Any]:
-    sides = load_splits(splits)
+    certificate = data_report_of(splits).certificate
+    assert certificate is not None  # written with every split
     machine = this_machine()
     return {
         "base_model": base.digest,
-        "train": rows_digest(sides.train),
-        "validation": rows_digest(sides.validation),
+        "train": certificate.train_digest,
+        "validation": certificate.validation_digest,
         "settings": settings.training.model_dump(mode="json"),
         "machine": machine.describe(settings.training.optimizer),
         **code_version("training", "base_model", "machine"),

@@ -44,14 +44,16 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
     assert deployment["parameters"].items() <= validated.items()
 
 
-@pytest.mark.parametrize("verb", ["retrain", "promote", "rollback", "status", "history", "ui"])
+@pytest.mark.parametrize(
+    "verb", ["retrain", "check", "promote", "rollback", "status", "history", "ui"]
+)
 def test_help_imports_nothing_heavy(verb: str):
     code = (
         "import sys; sys.argv = ['tuneline', sys.argv[1], '--help']\n"
         "from flows.cli import app\n"
         "try: app()\n"
         "except SystemExit as done: assert done.code == 0\n"
-        "heavy = {'torch', 'transformers', 'prefect', 'mlflow', 'polars', 'scipy'}\n"
+        "heavy = {'torch', 'transformers', 'prefect', 'mlflow', 'polars', 'scipy', 'numba'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     output = subprocess.run(

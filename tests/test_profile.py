@@ -72,7 +72,8 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(small: str, key, value, s
 def test_a_wrong_setting_inside_a_list_is_the_only_complaint(small: str):
     assert problem(small, {"data.sources.0.metrik": "bleu"}) == (
         "data.sources.0.metrik is not a setting; "
-        "allowed there: answer, format, group, license, metric, name, path, prompt"
+        "allowed there: answer, columns, entry, format, group, license, metric, name, path, "
+        "prompt, roles"
     )
 
 

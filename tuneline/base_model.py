@@ -15,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuneline.errors import BaseModelError
 from tuneline.machine import Machine, quiet_libraries
-from tuneline.store import Store, file_digests
+from tuneline.store import Store, code_version, file_digests, package_versions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
+
+TEMPLATE_TOKENS = "template_tokens"
+"""File with the tokens that the chat template adds to a record of one question and one answer."""
 
 
 class BaseModelConfig(BaseModel):
@@ -79,6 +82,41 @@ def materialize(config: BaseModelConfig, store: Store) -> BaseModelRef:
     return BaseModelRef(output.path, digest, config.name)
 
 
+def materialize_tokenizer(config: BaseModelConfig, store: Store) -> Path:
+    """Return a folder with the tokenizer alone and what its chat template adds, in seconds.
+
+    Raises:
+        BaseModelError: It has no chat template, or the base model is not there.
+    """
+    inputs = {
+        "base_model": locate(config),
+        **code_version("base_model"),
+        **package_versions("transformers"),
+    }
+    return store.build("tokenizer", inputs, lambda out: _write_tokenizer(config, out)).path
+
+
+def _write_tokenizer(config: BaseModelConfig, out: Path) -> None:
+    from transformers import AutoTokenizer
+
+    quiet_libraries()
+    if config.source == "random":
+        from tuneline.random_model import random_tokenizer
+
+        tokenizer = random_tokenizer()
+    elif config.source == "package":
+        file = _gguf_file(config)
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(config.name, revision=config.revision)
+    _check_template(tokenizer, config.name)
+    tokenizer.save_pretrained(out)
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    rendered = tokenizer.apply_chat_template(turns, tokenize=False)
+    n = len(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+    (out / TEMPLATE_TOKENS).write_text(str(n - 2))
+
+
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """The model's tokenizer.
 
@@ -88,12 +126,16 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    _check_template(tokenizer, str(folder))
+    return tokenizer
+
+
+def _check_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
     if not tokenizer.chat_template:
         raise BaseModelError(
-            f"{folder}: the tokenizer has no chat template; use an instruct model, "
+            f"{name}: the tokenizer has no chat template; use an instruct model, "
             "or add chat_template.jinja to the folder"
         )
-    return tokenizer
 
 
 def load_model(folder: Path, machine: Machine, **kwargs: Any) -> "PreTrainedModel":

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,6 +18,7 @@ from tuneline.release.promotion import PromotionGate
 from tuneline.training.config import TrainingConfig
 
 PROFILES = Path("profiles")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Profile(BaseModel):
@@ -40,7 +41,7 @@ class Profile(BaseModel):
     @field_validator("data")
     @classmethod
     def _metrics_exist(cls, data: DataConfig) -> DataConfig:
-        for source in data.sources:
+        for source in (*data.sources, *data.benchmarks):
             if source.metric not in METRICS:
                 raise ValueError(
                     f"metric {source.metric!r} of source {source.name} does not exist; "
@@ -64,10 +65,24 @@ def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profi
     settings = _read_yaml(path)
     for key, value in (overrides or {}).items():
         _set(settings, key, value)
+    return validate(Profile, str(path), settings)
+
+
+def validate(model: type[M], place: str, settings: Mapping[str, Any]) -> M:
+    """Settings as a model.
+
+    Args:
+        model: Whose fields they are.
+        place: Where they come from, for the error.
+        settings: Key -> value.
+
+    Raises:
+        ProfileError: A key or value is wrong; names place, key, value and what is allowed.
+    """
     try:
-        return Profile.model_validate(settings)
+        return model.model_validate(settings)
     except ValidationError as error:
-        raise ProfileError(_explain(path, error)) from error
+        raise ProfileError(_explain(model, place, error)) from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -131,11 +146,11 @@ def _index(items: list[Any], part: str, dotted: str) -> int:
     return int(part)
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _explain(model: type[BaseModel], place: str, error: ValidationError) -> str:
     """One sentence: file, key, value, what is allowed."""
     problems = error.errors()
     causes = [p for p in problems if not _follows_from_another(p["loc"], problems)]
-    return f"{path}: " + "; ".join(_problem(dict(problem)) for problem in causes)
+    return f"{place}: " + "; ".join(_problem(model, dict(problem)) for problem in causes)
 
 
 def _follows_from_another(location: tuple[Any, ...], problems: Sequence[Any]) -> bool:
@@ -144,10 +159,10 @@ def _follows_from_another(location: tuple[Any, ...], problems: Sequence[Any]) ->
     return any(other[: len(location)] == location for other in deeper)
 
 
-def _problem(problem: dict[str, Any]) -> str:
+def _problem(root: type[BaseModel], problem: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields(problem["loc"][:-1]))
+        allowed = ", ".join(_fields(root, problem["loc"][:-1]))
         return f"{key} is not a setting; allowed there: {allowed}"
     if problem["type"] == "missing":
         return f"{key} is missing"
@@ -157,9 +172,9 @@ def _problem(problem: dict[str, Any]) -> str:
     return f"{key}{shown}: {message[0].lower()}{message[1:]}"
 
 
-def _fields(location: tuple[Any, ...]) -> list[str]:
-    """Names of the settings of the section at a location in the profile."""
-    model: Any = Profile
+def _fields(root: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names of the settings of the section at a location below the root."""
+    model: Any = root
     for part in location:
         if isinstance(part, int):
             continue

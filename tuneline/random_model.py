@@ -20,7 +20,7 @@ def write_random_model(out: Path, hidden_size: int = 64) -> None:
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    tokenizer = _tokenizer()
+    tokenizer = random_tokenizer()
     config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=hidden_size,
@@ -39,7 +39,7 @@ def write_random_model(out: Path, hidden_size: int = 64) -> None:
     tokenizer.save_pretrained(out)
 
 
-def _tokenizer() -> Any:
+def random_tokenizer() -> Any:
     """Byte-level BPE of 512 tokens, trained on the chat template's own words."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

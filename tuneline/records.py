@@ -3,9 +3,9 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,9 @@ SCHEMA = pa.schema(
         ("line", pa.int64()),
         ("group", pa.string()),
         ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        ("tools", pa.string()),
+        ("rejected", pa.string()),
+        ("is_desirable", pa.bool_()),
     ]
 )
 
@@ -47,6 +50,12 @@ class Record:
     """Line or row in `file`, counted from 1."""
     group: str | None = None
     """Conversation, user or document that must stay on one side of a split."""
+    tools: str | None = None
+    """JSON list of the functions that the assistant may call, as the row gives it."""
+    rejected: str | None = None
+    """Preference pair: the answer that people liked less than the reference."""
+    is_desirable: bool | None = None
+    """KTO label: whether people want answers like the reference."""
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -72,6 +81,10 @@ class Record:
     def digest(self) -> str:
         """SHA-256 of roles and comparison texts: equal for records that read the same."""
         parts = [f"{m.role}\x1f{comparison_text(m.content)}" for m in self.messages]
+        if self.rejected is not None:
+            parts.append(f"rejected\x1f{comparison_text(self.rejected)}")
+        if self.is_desirable is not None:
+            parts.append(f"desirable\x1f{self.is_desirable}")
         return text_digest("\x1e".join(parts))
 
     @cached_property
@@ -82,9 +95,11 @@ class Record:
         return text_digest(f"prompt\x1f{comparison_text(self.prompt_text)}")
 
 
+@lru_cache(1024)  # a record's texts are compared several times, one after the other
 def comparison_text(text: str) -> str:
     """Text as it is compared, never stored: NFKC, lower case, single spaces."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).lower()).strip()
+    composed = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return re.sub(r"\s+", " ", composed.lower()).strip()
 
 
 def text_digest(text: str) -> str:
@@ -92,36 +107,49 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def record_row(record: Record) -> dict[str, Any]:
+    """A record as a row of `SCHEMA`."""
+    return {
+        "digest": record.digest,
+        "source": record.source,
+        "file": record.file,
+        "line": record.line,
+        "group": record.group,
+        "messages": [{"role": m.role, "content": m.content} for m in record.messages],
+        "tools": record.tools,
+        "rejected": record.rejected,
+        "is_desirable": record.is_desirable,
+    }
+
+
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Write records as Parquet, columns as in `SCHEMA`."""
-    rows = [
-        {
-            "digest": r.digest,
-            "source": r.source,
-            "file": r.file,
-            "line": r.line,
-            "group": r.group,
-            "messages": [{"role": m.role, "content": m.content} for m in r.messages],
-        }
-        for r in records
-    ]
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+    table = pa.Table.from_pylist([record_row(record) for record in records], schema=SCHEMA)
+    pq.write_table(table, path)
 
 
 def read_records(path: Path) -> list[Record]:
-    """Read what `write_records` wrote."""
-    return [_record(row) for row in pq.read_table(path, schema=SCHEMA).to_pylist()]
+    """Read what `write_records` wrote, whatever other columns stand beside it."""
+    return [record_of(row) for row in pq.read_table(path, schema=SCHEMA).to_pylist()]
 
 
-def _record(row: dict[str, Any]) -> Record:
+def record_of(row: Mapping[str, Any]) -> Record:
+    """The record of a row of `SCHEMA`."""
     messages = tuple(Message(m["role"], m["content"]) for m in row["messages"])
-    return Record(messages, row["source"], row["file"], row["line"], row["group"])
+    fields = ("source", "file", "line", "group", "tools", "rejected", "is_desirable")
+    return Record(messages, *(row[name] for name in fields))
 
 
-def rows_digest(records: Sequence[Record]) -> str:
+def rows_digest(records: Iterable[Record]) -> str:
     """SHA-256 over source and exact text of records in their order; blind to file and line."""
     hasher = hashlib.sha256()
     for record in records:
         turns = "\x1e".join(f"{m.role}\x1f{m.content}" for m in record.messages)
         hasher.update(f"{record.source}\x1d{turns}\x1c".encode())
     return hasher.hexdigest()
+
+
+def iter_records(path: Path) -> Iterator[Record]:
+    """Read what `write_records` wrote, a batch at a time."""
+    for batch in pq.ParquetFile(path).iter_batches(columns=SCHEMA.names):
+        yield from map(record_of, batch.to_pylist())

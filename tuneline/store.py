@@ -139,7 +139,7 @@ def code_version(*modules: str) -> dict[str, str]:
     digests = {}
     for module in modules:
         path = PACKAGE / module
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
         trees = [ast.dump(ast.parse(file.read_bytes())) for file in files]
         digests[f"code:{module}"] = hashlib.sha256("".join(trees).encode()).hexdigest()[:16]
     return digests

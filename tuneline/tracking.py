@@ -4,6 +4,7 @@ Everything goes through `MlflowClient` and a run id. The fluent API (`mlflow.sta
 active run in globals, which threads and nested flows would share.
 """
 
+import json
 import logging
 import os
 import socket
@@ -13,13 +14,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import psutil
+import pyarrow.parquet as pq
 
 from tuneline.errors import TrackingError
-from tuneline.store import workspace
+from tuneline.store import file_digest, workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -152,6 +154,35 @@ def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> Non
     now_ms = int(time.time() * 1000)
     points = [Metric(name, value, now_ms, step) for name, value in metrics.items()]
     connect(tracking_uri()).log_batch(run_id, metrics=points)
+
+
+class DataSet(NamedTuple):
+    """Rows that a run used."""
+
+    name: str
+    digest: str
+    folder: Path
+    """Holds `<name>.parquet`."""
+    n_records: int
+
+
+def log_dataset(run_id: str, rows: DataSet, context: str) -> None:
+    """Log rows as an input of the run, as MLflow's UI shows data sets.
+
+    Args:
+        run_id: The run.
+        rows: What was used.
+        context: training, validation or holdout.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    file = rows.folder / f"{rows.name}.parquet"
+    source = json.dumps({"uri": file.as_uri(), "sha256": file_digest(file)})
+    columns = json.dumps({"columns": pq.read_schema(file).names})
+    profile = json.dumps({"num_rows": rows.n_records})
+    entity = Dataset(rows.name, rows.digest[:36], "local", source, columns, profile)
+    tagged = DatasetInput(entity, [InputTag("mlflow.data.context", context)])
+    connect(tracking_uri()).log_inputs(run_id, datasets=[tagged])
 
 
 def log_artifacts(run_id: str, path: Path, folder: str | None = None) -> None:

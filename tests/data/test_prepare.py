@@ -1,12 +1,14 @@
 import json
 
 import msgspec
+import numpy as np
 import pytest
 
 from tuneline.data.config import DataConfig
-from tuneline.data.prepare import load_splits, prepare
+from tuneline.data.prepare import load_splits, prepare, report_of
 from tuneline.errors import DataError
-from tuneline.reports import DataReport, load_report
+from tuneline.records import rows_digest
+from tuneline.reports import Certificate, DataReport, load_report
 from tuneline.store import Store
 
 N_GOOD = 60
@@ -43,7 +45,7 @@ def config_of(tmp_path):
     def make(rows, **settings):
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        source = {"name": "civil-code", "path": path, "license": "MIT"}
+        source = {"name": "civil-code", "path": str(path), "license": "MIT"}
         return DataConfig.model_validate({"sources": [source], **settings})
 
     return make
@@ -55,7 +57,7 @@ def lines(path):
 
 def test_the_funnel_adds_up_and_every_drop_is_written_down(store, config_of):
     config = config_of([*good_rows(), *odd_rows(), {"instruction": "no answer"}])
-    output = prepare(config, store)
+    output = prepare("civil", config, store)
     report = load_report(output.path / "report.json", DataReport)
     drops = lines(output.path / "dropped.jsonl")
     assert report.n_read == N_GOOD + 5 == report.n_kept + len(drops)
@@ -65,11 +67,14 @@ def test_the_funnel_adds_up_and_every_drop_is_written_down(store, config_of):
     assert sum(n for reasons in report.dropped.values() for n in reasons.values()) == len(drops)
     assert report.sources == {"civil-code": {"read": N_GOOD + 5, "kept": report.n_kept}}
     assert sum(counts["civil-code"] for counts in report.splits.values()) == report.n_kept
-    assert list(report.encodings.values()) == ["utf-8"]
+    (file,) = report.files
+    assert (file.container, file.encoding, file.format, file.n_read, file.n_bad) == (
+        "jsonl", "utf-8", "alpaca", N_GOOD + 5, 1,
+    )  # fmt: skip
 
 
 def test_conflicts_are_counted_and_kept(store, config_of):
-    output = prepare(config_of([*good_rows(), *odd_rows()]), store)
+    output = prepare("civil", config_of([*good_rows(), *odd_rows()]), store)
     answers = [
         record.reference
         for records in load_splits(output)
@@ -81,25 +86,25 @@ def test_conflicts_are_counted_and_kept(store, config_of):
 
 
 def test_split_files_hold_records_in_an_order_that_rows_do_not_decide(store, config_of):
-    first = load_splits(prepare(config_of(good_rows()), store))
-    second = load_splits(prepare(config_of(good_rows()[::-1]), store))
+    first = load_splits(prepare("civil", config_of(good_rows()), store))
+    second = load_splits(prepare("civil", config_of(good_rows()[::-1]), store))
     for some, others in zip(first, second, strict=True):
         assert [r.messages for r in some] == [r.messages for r in others]
     assert len(first.train) > len(first.holdout) > 0
 
 
 def test_the_same_input_is_not_prepared_twice_and_a_new_row_is(store, config_of):
-    first = prepare(config_of(good_rows()), store)
-    assert prepare(config_of(good_rows()), store).is_reused
+    first = prepare("civil", config_of(good_rows()), store)
+    assert prepare("civil", config_of(good_rows()), store).is_reused
     assert not first.is_reused
-    assert not prepare(config_of([*good_rows(), *odd_rows()]), store).is_reused
+    assert not prepare("civil", config_of([*good_rows(), *odd_rows()]), store).is_reused
 
 
 def test_too_many_bad_rows_stop_the_run_and_lie_in_quarantine(store, config_of):
     bad = [{"instruction": f"Q{n}", "output": ""} for n in range(5)]
     config = config_of([*good_rows(), *bad])
     with pytest.raises(DataError) as caught:
-        prepare(config, store)
+        prepare("civil", config, store)
     place, quarantine = config.sources[0].path, store.root / "quarantine" / "civil-code.jsonl"
     message = str(caught.value)
     assert (
@@ -109,42 +114,42 @@ def test_too_many_bad_rows_stop_the_run_and_lie_in_quarantine(store, config_of):
     assert f"{place}:64" not in message
     assert f"{quarantine}; mend them in {place}" in message
     assert [drop["row"] for drop in lines(quarantine)] == bad
-    assert not (store.root / "store").exists()
+    assert not list((store.root / "store").glob("data*"))
 
 
 def test_quarantine_names_what_is_bad_now(store, config_of):
     bad, quarantine = {"instruction": "no answer"}, store.root / "quarantine" / "civil-code.jsonl"
-    prepare(config_of([*good_rows(), bad]), store)
+    prepare("civil", config_of([*good_rows(), bad]), store)
     assert [drop["reason"] for drop in lines(quarantine)] == ["missing_answer"]
-    prepare(config_of(good_rows()), store)
+    prepare("civil", config_of(good_rows()), store)
     assert not quarantine.exists()
 
 
 def test_a_lone_surrogate_in_a_dropped_row_is_kept_as_an_escape(store, tmp_path):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([*good_rows(), {"instruction": "bad \ud800", "output": ""}]))
-    source = {"name": "s", "path": path, "license": "MIT"}
-    output = prepare(DataConfig.model_validate({"sources": [source]}), store)
+    source = {"name": "s", "path": str(path), "license": "MIT"}
+    output = prepare("civil", DataConfig.model_validate({"sources": [source]}), store)
     (line,) = (output.path / "dropped.jsonl").read_text().splitlines()
     assert json.loads(line)["row"]["instruction"] == "bad \ud800"
 
 
 def test_an_empty_side_is_an_error_with_counts_and_a_way_out(store, config_of):
-    with pytest.raises(DataError, match=r"holdout would be empty: 2 records were read, 2 are left"):
-        prepare(config_of(good_rows()[:2], split={"holdout_fraction": 1e-9}), store)
+    with pytest.raises(DataError, match=r"train would be empty: 1 records were read, 1 are left"):
+        prepare("civil", config_of(good_rows()[:1]), store)
     with pytest.raises(DataError, match=r"train would be empty: 2 records.*add data, or lower hol"):
-        prepare(config_of(good_rows()[:2], split={"holdout_fraction": 0.89}), store)
+        prepare("civil", config_of(good_rows()[:2], split={"holdout_fraction": 0.89}), store)
 
 
 def test_validation_may_be_empty(store, config_of):
     config = config_of(good_rows(), split={"validation_fraction": 0})
-    assert load_splits(prepare(config, store)).validation == []
+    assert load_splits(prepare("civil", config, store)).validation == []
 
 
 def test_a_missing_file_is_named_before_any_work(store):
     config = {"sources": [{"name": "s", "path": "nowhere.jsonl", "license": "MIT"}]}
     with pytest.raises(DataError, match=r"nowhere\.jsonl: no such file"):
-        prepare(DataConfig.model_validate(config), store)
+        prepare("civil", DataConfig.model_validate(config), store)
     assert not store.root.exists()
 
 
@@ -154,7 +159,109 @@ def test_near_dedup_can_be_turned_off_and_leaks_are_still_dropped(store, config_
         {"instruction": f"{long}{'甲乙丙丁戊己庚辛壬癸'[n]}", "output": long} for n in range(10)
     ]
     settings = {"near_dedup": {"enabled": False}, "split": {"holdout_fraction": 0.5}}
-    output = prepare(config_of([*good_rows(), *copies], **settings), store)
+    output = prepare("civil", config_of([*good_rows(), *copies], **settings), store)
     report = msgspec.json.decode((output.path / "report.json").read_bytes())
     assert "near_dedup" not in report["dropped"]
     assert report["dropped"]["leakage"]["near_duplicate_in_holdout"] >= 1
+
+
+def test_every_file_of_a_folder_is_read_once_and_a_new_one_alone_is_read_later(store, tmp_path):
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    write = lambda name, rows: (folder / name).write_text(  # noqa: E731
+        json.dumps(rows, ensure_ascii=False), encoding="gb18030" if "gbk" in name else "utf-8"
+    )
+    write("a.json", good_rows()[:30])
+    write("b_gbk.json", good_rows()[30:])
+    source = {"name": "s", "path": str(folder), "license": "MIT"}
+    config = DataConfig.model_validate({"sources": [source]})
+    report = report_of(prepare("civil", config, store))
+    assert [(f.encoding, f.n_read) for f in report.files] == [("utf-8", 30), ("gb18030", 30)]
+    before = {path.stat().st_mtime_ns for path in store.root.glob("store/ingest/*/records.parquet")}
+    write("c.json", [{"instruction": f"新 {n}", "output": f"答 {n * n}"} for n in range(9)])
+    assert report_of(prepare("civil", config, store)).n_read == 69
+    after = {path.stat().st_mtime_ns for path in store.root.glob("store/ingest/*/records.parquet")}
+    assert len(after) == 3
+    assert before < after
+
+
+def test_benchmark_rows_are_not_trained_on(store, config_of, tmp_path):
+    benchmark = tmp_path / "benchmark.jsonl"
+    rows = [good_rows()[n] for n in range(0, N_GOOD, 6)]
+    benchmark.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "exam", "path": str(benchmark), "license": "MIT"}
+    output = prepare("civil", config_of(good_rows(), benchmarks=[source]), store)
+    splits, report = load_splits(output), report_of(output)
+    seen = {record.prompt_text for record in [*splits.train, *splits.validation]}
+    assert not seen & {row["instruction"] for row in rows}
+    check = next(c for c in report.certificate.checks if c.hidden == str(benchmark))
+    assert (check.n_hidden, check.remaining) == (10, 0)
+    assert check.found == report.dropped["leakage"]["same_prompt_in_benchmark"] > 0
+    assert check.examples[0].hidden.startswith(f"{benchmark}:")
+
+
+def test_the_certificate_names_the_rows_it_is_about(store, config_of):
+    output = prepare("civil", config_of(good_rows()), store)
+    certificate = load_report(output.path / "certificate.json", Certificate)
+    splits = load_splits(output)
+    assert certificate.is_clean
+    assert certificate.holdout_digest == rows_digest(splits.holdout)
+    assert certificate.train_digest == rows_digest(splits.train)
+    assert {(c.seen, c.hidden) for c in certificate.checks} == {
+        ("validation", "holdout"),
+        ("train", "holdout"),
+        ("train", "validation"),
+        ("train and validation", "earlier holdouts"),
+    }
+
+
+def test_planted_near_duplicate_leaks_are_found(store, config_of):
+    random = np.random.default_rng(3)
+    words = [f"词{n}" if n % 2 else f"word{n}" for n in range(400)]
+
+    def row(tokens, answer):
+        return {"instruction": " ".join(words[t] for t in tokens), "output": answer}
+
+    planted = []
+    for n in range(300):
+        tokens = random.integers(0, 400, 40)
+        copy = tokens.copy()
+        copy[random.integers(0, 40)] = random.integers(0, 400)
+        planted += [row(tokens, f"answer {n}"), row(copy, f"another {n * 7}")]
+    splits = load_splits(prepare("civil", config_of(planted, near_dedup={"threshold": 0.7}), store))
+    prompts = [
+        {record.prompt_text for record in side}
+        for side in ([*splits.train, *splits.validation], splits.holdout)
+    ]
+    pairs = [tuple(r["instruction"] for r in planted[i : i + 2]) for i in range(0, 600, 2)]
+    leaks = [p for p in pairs if len({*p} & prompts[0]) and len({*p} & prompts[1])]
+    assert len(leaks) <= 0.01 * len(pairs)
+
+
+def test_lengths_languages_labels_and_findings_are_counted(store, tmp_path, tokenizer):
+    rows = [
+        {"instruction": f"第 {n} 条有效吗？请回答。{n * n}", "output": "是" if n % 3 else "否"}
+        for n in range(60)
+    ]
+    rows[0]["instruction"] += "\r\n联系 a@b.com"
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "s", "path": str(path), "license": "MIT"}
+    config = DataConfig.model_validate({"sources": [source]})
+    report = report_of(prepare("civil", config, store, tokenizer, 60))
+    assert report.languages["zh"] == report.n_kept
+    assert set(report.labels["s"]) == {"是", "否"}
+    assert sum(report.tokens.values()) == report.n_kept
+    assert (report.max_tokens, report.n_truncated > 0) == (60, True)
+    assert report.findings["email"] == {"reported": 1}
+    assert report.findings["line_ends"] == {"mended": 1}
+
+
+def test_the_page_and_the_side_files_lie_beside_the_sides(store, config_of):
+    output = prepare("civil", config_of(good_rows()), store)
+    assert {p.name for p in output.path.iterdir()} == {
+        *("train.parquet", "validation.parquet", "holdout.parquet", "used.parquet"),
+        *("dropped.jsonl", "findings.jsonl", "report.json", "report.html", "certificate.json"),
+        "manifest.json",
+    }
+    assert "Data of civil" in (output.path / "report.html").read_text()

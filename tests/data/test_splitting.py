@@ -1,88 +1,148 @@
 import hashlib
 
+import numpy as np
+import polars as pl
 import pytest
 
-from tuneline.data.config import DataConfig, SplitConfig
-from tuneline.data.leakage import drop_leaks
-from tuneline.data.splitting import position, side, split
+from tuneline.data.config import SplitConfig
+from tuneline.data.splitting import (
+    HELD_OUT,
+    HOLDOUT,
+    SIDES,
+    TRAIN,
+    TRAINED_ON,
+    VALIDATION,
+    assign_sides,
+    position,
+    top_up,
+)
 from tuneline.records import Message, Record
 
-CONFIG = DataConfig.model_validate({"sources": [{"name": "s", "path": "f", "license": "MIT"}]})
-LONG = "the tenant shall pay the rent on the first day of each month to the landlord in full"
+NO_MEMORY = pl.DataFrame(schema={"digest": pl.String, "group_digest": pl.String, "used": pl.String})
 
 
 def record(prompt, answer="Yes", group=None):
     return Record((Message("user", prompt), Message("assistant", answer)), "s", "f", 1, group)
 
 
-def group_on(name):
-    """A group whose records lie on the given side."""
-    groups = (f"g{n}" for n in range(1000))
-    return next(g for g in groups if side(record("x", group=g), CONFIG.split) == name)
+def keys(n, source="s", label="Yes", start=0):
+    names = [f"group {i}" for i in range(start, start + n)]
+    digests = [hashlib.sha256(name.encode()).hexdigest() for name in names]
+    return pl.DataFrame(
+        {
+            "digest": [f"record of {name}" for name in names],
+            "group_digest": digests,
+            "position": [position(digest) for digest in digests],
+            "source": [source] * n,
+            "label": [label] * n,
+        }
+    )
+
+
+def memory(rows, used):
+    return rows.select("digest", "group_digest", used=pl.lit(used))
+
+
+def held(rows, sides):
+    return set(rows.filter(sides["side"] == HOLDOUT)["digest"])
 
 
 def test_position_is_the_salted_digest_of_the_group_and_nothing_else():
     one, other = record("Q", "A", group="g"), record("Q2", "A2", group="g")
-    assert position(one) == position(other)
+    assert one.group_digest == other.group_digest
     digest = hashlib.sha256(f"tuneline-split-v1:{one.group_digest}".encode()).hexdigest()
-    assert position(one) == pytest.approx(int(digest, 16) / 2**256)
+    assert position(one.group_digest) == pytest.approx(int(digest, 16) / 2**256)
 
 
 def test_known_positions_never_change():
     # Written down on 2026-11-24: a change here moves every holdout there is.
-    assert position(record("Q")) == pytest.approx(0.3036364008327841, abs=1e-15)
+    at = position(record("Q").group_digest)
+    assert at == pytest.approx(0.3036364008327841, abs=1e-15)
 
 
 def test_answers_to_one_prompt_lie_on_one_side():
-    assert position(record("Q", "A")) == position(record("Q", "B"))
+    assert record("Q", "A").group_digest == record("Q", "B").group_digest
 
 
 def test_shares_are_about_those_asked_for():
-    splits = split([record(f"question {n}") for n in range(5000)], CONFIG.split)
+    sides = assign_sides(keys(5000), NO_MEMORY, SplitConfig())
+    n = dict(sides.group_by("side").len().iter_rows())
     # Three standard deviations of a binomial with p = 0.1 and n = 5000 are 64.
-    assert abs(len(splits.holdout) - 500) < 64
-    assert abs(len(splits.validation) - 500) < 64
+    assert abs(n[HOLDOUT] - 500) < 64
+    assert abs(n[VALIDATION] - 500) < 64
+    assert n[TRAIN] == 5000 - n[HOLDOUT] - n[VALIDATION]
+
+
+def topped_up(rows, known=NO_MEMORY, kept=None, **settings):
+    config = SplitConfig(**settings)
+    sides = assign_sides(rows, known, config)
+    kept = np.ones(len(rows), dtype=bool) if kept is None else kept
+    side, rank = (sides[name].to_numpy().astype(np.int8) for name in ("side", "rank"))
+    return pl.DataFrame({"side": top_up(rows, side, rank, kept, config)})
+
+
+def test_the_next_positions_fill_up_a_holdout_that_is_too_small():
+    rows = keys(20).with_columns(position=pl.int_range(20) / 20 + 0.5)  # none is below 0.1
+    assert held(rows, topped_up(rows)) == set(rows["digest"][:2])
+    kept = np.arange(20) >= 5  # dedup dropped the first ones
+    assert held(rows, topped_up(rows, kept=kept)) == set(rows["digest"][5:7])
+
+
+def test_records_that_an_earlier_run_trained_on_never_fill_up_the_holdout():
+    rows = keys(20).with_columns(position=pl.int_range(20) / 20 + 0.5)
+    known = memory(rows[:19], TRAINED_ON)
+    assert held(rows, topped_up(rows, known)) == set(rows["digest"][19:])
+
+
+@pytest.mark.parametrize("n", [7, 100, 1234])
+def test_the_holdout_has_at_least_its_share(n):
+    rows = keys(n)
+    assert len(held(rows, topped_up(rows))) >= 0.1 * n
+
+
+def test_each_stratum_reaches_the_share():
+    rows = pl.concat([keys(300), keys(40, "t", "Yes", 300), keys(40, "t", "No", 400)])
+    sides = topped_up(rows, stratify="label")
+    counts = rows.with_columns(sides["side"]).group_by("source", "label")
+    shares = counts.agg((pl.col("side") == HOLDOUT).mean())["side"].to_list()
+    assert len(shares) == 3
+    assert min(shares) >= 0.1
 
 
 def test_a_larger_holdout_contains_the_smaller_one():
-    records = [record(f"question {n}") for n in range(200)]
-    small = split(records, SplitConfig(holdout_fraction=0.1)).holdout
-    large = split(records, SplitConfig(holdout_fraction=0.2)).holdout
-    assert large[: len(small)] == small
+    rows = keys(200)
+    small = assign_sides(rows, NO_MEMORY, SplitConfig(holdout_fraction=0.1))
+    large = assign_sides(rows, NO_MEMORY, SplitConfig(holdout_fraction=0.2))
+    assert held(rows, small) < held(rows, large)
 
 
-@pytest.mark.parametrize(
-    ("hidden_side", "leaking_side", "reason"),
-    [
-        ("holdout", "train", "near_duplicate_in_holdout"),
-        ("holdout", "validation", "near_duplicate_in_holdout"),
-        ("validation", "train", "near_duplicate_in_validation"),
-    ],
-)
-def test_a_near_duplicate_of_a_hidden_record_is_dropped(hidden_side, leaking_side, reason):
-    hidden = record(LONG, "Yes", group_on(hidden_side))
-    leaking = record(LONG + " today", "No", group_on(leaking_side))
-    kept, (drop,) = drop_leaks([hidden, leaking], [hidden, leaking], CONFIG)
-    assert (kept, drop.reason, drop.duplicate_of) == ([hidden], reason, hidden.digest)
-
-
-def test_the_same_prompt_with_another_answer_leaks():
-    hidden = record("Is it?", "Yes, by law.", group_on("holdout"))
-    leaking = record("is  it?", "Nobody can tell.", group_on("train"))
-    _, (drop,) = drop_leaks([hidden, leaking], [hidden, leaking], CONFIG)
-    assert (drop.reason, drop.detail) == (
-        "same_prompt_in_holdout",
-        "same prompt as holdout record f:1",
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.5])
+def test_what_was_held_out_or_trained_on_stays_so_at_any_share(fraction):
+    rows = keys(200)
+    before = assign_sides(rows, NO_MEMORY, SplitConfig(holdout_fraction=0.2))
+    was_held = rows["digest"].is_in(list(held(rows, before)))
+    known = pl.concat(
+        [memory(rows.filter(was_held), HELD_OUT), memory(rows.filter(~was_held), TRAINED_ON)]
     )
+    after = assign_sides(rows, known, SplitConfig(holdout_fraction=fraction))
+    assert held(rows, after) == held(rows, before)
+    assert set(after["rank"]) == {0, 1}
 
 
-def test_the_same_instruction_with_another_input_does_not_leak():
-    hidden = record("Is it fair?\nNo refunds are given.", "No", group_on("holdout"))
-    other = record("Is it fair?\nYou may cancel at any time.", "Yes", group_on("train"))
-    assert drop_leaks([hidden, other], [hidden, other], CONFIG).drops == []
+def test_new_records_of_a_group_that_is_held_out_are_held_out():
+    known = memory(keys(200), HELD_OUT)
+    rows = keys(200).with_columns(digest=pl.lit("new ") + pl.col("digest"))
+    assert held(rows, assign_sides(rows, known, SplitConfig())) == set(rows["digest"])
 
 
-def test_holdout_records_that_near_dedup_dropped_still_guard_their_neighbours():
-    dropped = record(LONG, "Yes", group_on("holdout"))
-    leaking = record(LONG + " today", "No", group_on("train"))
-    assert drop_leaks([leaking], [dropped, leaking], CONFIG).kept == []
+def test_a_record_that_was_trained_on_in_a_group_now_held_out_was_not_held_itself():
+    rows = keys(2).with_columns(group_digest=pl.lit("g"), position=pl.lit(0.5))
+    known = pl.concat([memory(rows[:1], HELD_OUT), memory(rows[1:], TRAINED_ON)])
+    sides = assign_sides(rows, known, SplitConfig())
+    assert sides["side"].to_list() == [HOLDOUT, HOLDOUT]
+    assert sides["was_held"].to_list() == [True, False]
+    assert sides["rank"].to_list() == [0, 2]
+
+
+def test_sides_are_named_in_the_order_in_which_they_win():
+    assert SIDES == ("holdout", "validation", "train")

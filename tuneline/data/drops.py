@@ -3,12 +3,15 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tuneline.records import Record
+
+EXCERPT_CHARS = 160
+"""Length of what people are shown of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,25 @@ class Drop:
     """The raw row, or the record's messages: nothing is lost."""
     duplicate_of: str | None = None
     """Digest of the record that it repeats."""
+
+
+FindingAction = Literal["mended", "redacted", "reported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a cleaning rule changed in a record that stays, or only saw there."""
+
+    source: str
+    place: str
+    """`file:line`."""
+    rule: str
+    """Name of the rule, as in `cleaning.rules`."""
+    action: FindingAction
+    before: str
+    """The text around the first change, at most `EXCERPT_CHARS` long; personal data is masked."""
+    after: str
+    """The same place afterwards; empty where the rule only reports."""
 
 
 class Sifted(NamedTuple):
@@ -54,10 +76,30 @@ def count_drops(drops: Iterable[Drop]) -> dict[str, dict[str, int]]:
     return counts
 
 
+def json_line(item: Drop | Finding) -> bytes:
+    """One line of a side file; lone surrogates stay as escapes."""
+    text = json.dumps(asdict(item), ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
+def read_drops(path: Path) -> Iterator[Drop]:
+    """Read a side file of drops, one at a time."""
+    with path.open("rb") as lines:
+        for line in lines:
+            yield Drop(**json.loads(line))
+
+
+def read_findings(path: Path) -> Iterator[Finding]:
+    """Read a side file of findings, one at a time."""
+    with path.open("rb") as lines:
+        for line in lines:
+            yield Finding(**json.loads(line))
+
+
 def write_drops(path: Path, drops: Iterable[Drop]) -> None:
-    """Write one JSON object a line, whole or not at all; lone surrogates stay as escapes."""
-    lines = [json.dumps(asdict(drop), ensure_ascii=False) + "\n" for drop in drops]
+    """Write one JSON object a line, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes("".join(lines).encode(errors="backslashreplace"))
+    with part.open("wb") as file:
+        file.writelines(json_line(drop) for drop in drops)
     part.replace(path)

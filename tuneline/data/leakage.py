@@ -1,73 +1,132 @@
-"""Training text that appears in the holdout, and in validation.
+"""Training text that appears in the holdout, in validation, in earlier holdouts or in benchmarks.
 
 Dedup cannot promise this alone: it keeps same prompts with different answers, and a cluster's
 member that stayed says nothing about the neighbours of those that went. So train and validation
-are compared with every record on the holdout side of the split, those that near_dedup dropped
-included: then a row that is added later can never bring a leaked training record back.
+are compared with every record on the holdout side, those that dedup dropped included: then a row
+that is added later can never bring a leaked training record back.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from tuneline.data.config import DataConfig
-from tuneline.data.drops import Drop, Sifted, drop_record
-from tuneline.data.near_dedup import full_text, near_duplicates
-from tuneline.data.splitting import split
-from tuneline.records import Record, comparison_text
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
+from tuneline.data.dedup.near import first_matches
+from tuneline.data.dedup.shingles import Sketches
+from tuneline.data.fates import NONE, Fates, Texts
+from tuneline.data.splitting import HOLDOUT, VALIDATION
 
 
-def drop_leaks(records: Sequence[Record], unique: Sequence[Record], config: DataConfig) -> Sifted:
-    """Drop validation records that leak into the holdout, and train records that leak into either.
+class Hidden(NamedTuple):
+    """Texts from outside the data: an earlier holdout, or a benchmark file."""
 
-    Args:
-        records: Records after near_dedup.
-        unique: Records after exact_dedup, which `records` are part of.
-        config: Threshold and split.
+    name: str
+    """As reports call it."""
+    reason: str
+    """earlier_holdout or benchmark: end of the drop's reason."""
+    prompts: pl.Series
+    """Digest of each prompt."""
+    places: pl.Series
+    """`file:line` of each."""
+    sketches: Sketches
 
-    Returns:
-        Holdout records and the others without leaks.
-    """
-    threshold = config.near_dedup.threshold
-    sides, hidden = split(records, config.split), split(unique, config.split)
-    validation = _drop(sides.validation, hidden.holdout, "holdout", threshold)
-    unheld = _drop(sides.train, hidden.holdout, "holdout", threshold)
-    train = _drop(unheld.kept, hidden.validation, "validation", threshold)
-    kept = [*sides.holdout, *validation.kept, *train.kept]
-    drops = [*validation.drops, *unheld.drops, *train.drops]
-    log.info("leakage: kept=%d dropped=%d threshold=%.2f", len(kept), len(drops), threshold)
-    return Sifted(kept, drops)
+
+class Matches(NamedTuple):
+    """Per compared record the first hidden one that it says the same as, or -1."""
+
+    same_prompt: NDArray[np.int64]
+    near: NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Records with either."""
+        return int(((self.same_prompt >= 0) | (self.near >= 0)).sum())
 
 
 def find_leaks(
-    records: Sequence[Record], hidden: Sequence[Record], threshold: float
-) -> dict[int, tuple[str, Record]]:
-    """Number of each leaking record -> (same_prompt or near_duplicate, the hidden record).
+    prompts: pl.Series,
+    sketches: Sketches,
+    hidden_prompts: pl.Series,
+    hidden: Sketches,
+    threshold: float,
+) -> Matches:
+    """Compare records with hidden ones: by their whole prompt, and by prompt and answer together.
 
-    The whole prompt counts: records that share an instruction and differ in its input do not leak.
+    Records that share an instruction and differ in its input do not leak.
     """
-    left, right = [full_text(r) for r in records], [full_text(r) for r in hidden]
-    found = near_duplicates(left, right, threshold).pairs.tolist()
-    leaks = {i: ("near_duplicate", hidden[j]) for i, j in reversed(found)}
-    prompts = _by_prompt(hidden)
-    for i, record in enumerate(records):
-        if match := prompts.get(comparison_text(record.prompt_text)):
-            leaks[i] = ("same_prompt", match)
-    return leaks
+    numbers = (
+        pl.DataFrame({"prompt": hidden_prompts})
+        .with_row_index("hidden")
+        .unique("prompt", keep="first")
+    )
+    same = pl.DataFrame({"prompt": prompts}).join(
+        numbers, on="prompt", how="left", maintain_order="left"
+    )
+    found = same["hidden"].cast(pl.Int64).fill_null(NONE).to_numpy()
+    return Matches(found, first_matches(sketches, hidden, threshold))
 
 
-def _by_prompt(records: Sequence[Record]) -> Mapping[str, Record]:
-    return {comparison_text(record.prompt_text): record for record in reversed(records)}
+def drop_trained_before(texts: Texts, fates: Fates, trained: Hidden, threshold: float) -> None:
+    """Records that are new to the holdout and say what an earlier run trained on go."""
+    rows = np.flatnonzero(fates.is_kept("holdout") & ~fates.was_held)
+    matches = _compare(texts, rows, trained, threshold)
+    found = np.maximum(matches.near, matches.same_prompt)
+    leaks = found >= 0
+    places = trained.places.gather(found[leaks]).to_list()
+    fates.drop_because_of(rows[leaks], "trained_on_before", trained.name, places)
 
 
-def _drop(
-    records: Sequence[Record], hidden: Sequence[Record], name: str, threshold: float
-) -> Sifted:
-    leaks = find_leaks(records, hidden, threshold)
-    drops: list[Drop] = []
-    for i, (how, match) in sorted(leaks.items()):
-        detail = f"{how.replace('_', ' ')} as {name} record {match.place}"
-        reason = f"{how}_in_{name}"
-        drops.append(drop_record(records[i], "leakage", reason, detail, match.digest))
-    return Sifted([r for i, r in enumerate(records) if i not in leaks], drops)
+def drop_outside_leaks(texts: Texts, fates: Fates, hidden: Hidden, threshold: float) -> int:
+    """Train and validation records that say what texts from outside say go; returns how many."""
+    rows = np.flatnonzero(fates.is_kept() & (fates.side != HOLDOUT))
+    matches = _compare(texts, rows, hidden, threshold)
+    for found, kind in ((matches.near, "near_duplicate"), (matches.same_prompt, "same_prompt")):
+        leaks = found >= 0
+        places = hidden.places.gather(found[leaks]).to_list()
+        fates.drop_because_of(rows[leaks], f"{kind}_in_{hidden.reason}", hidden.name, places)
+    return matches.n
+
+
+def drop_leaks(texts: Texts, fates: Fates, seen: int, hidden: int, threshold: float) -> int:
+    """Records of one side that say what records of a hidden side say go; returns how many.
+
+    Args:
+        texts: All records.
+        fates: Changed in place.
+        seen: TRAIN or VALIDATION.
+        hidden: VALIDATION or HOLDOUT.
+        threshold: Jaccard similarity.
+    """
+    rows = fates.order[((fates.reason == 0) & (fates.side == seen))[fates.order]]
+    guards = fates.order[guarding(fates, hidden)[fates.order]]
+    prompts, sketches = texts.keys["prompt_digest"], texts.sketches["full"]
+    matches = find_leaks(
+        prompts.gather(rows),
+        sketches.take(rows),
+        prompts.gather(guards),
+        sketches.take(guards),
+        threshold,
+    )
+    name = {HOLDOUT: "holdout", VALIDATION: "validation"}[hidden]
+    for found, kind in ((matches.near, "near_duplicate"), (matches.same_prompt, "same_prompt")):
+        leaks = found >= 0
+        fates.drop(rows[leaks], f"{kind}_in_{name}", guards[found[leaks]])
+    return matches.n
+
+
+def guarding(fates: Fates, hidden: int) -> NDArray[np.bool_]:
+    """Records of a hidden side that stay, and copies that went for one that stays there."""
+    kept = (fates.reason == 0) & (fates.side == hidden)
+    copies = (fates.reason > 0) & (fates.reason <= 3) & (fates.side == hidden)
+    because = np.where(copies, fates.because, 0)
+    for _ in range(3):  # exact copy -> near copy -> semantic copy -> the one that stays
+        because = np.where(fates.reason[because] > 0, fates.because[because], because)
+    guards: NDArray[np.bool_] = kept | (copies & kept[because])
+    return guards
+
+
+def _compare(texts: Texts, rows: NDArray[np.int64], hidden: Hidden, threshold: float) -> Matches:
+    prompts = texts.keys["prompt_digest"].gather(rows)
+    sketches = texts.sketches["full"].take(rows)
+    return find_leaks(prompts, sketches, hidden.prompts, hidden.sketches, threshold)

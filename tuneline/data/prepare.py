@@ -1,52 +1,138 @@
 """The data stage: source files in, train, validation and holdout out, and every drop accounted for.
 
-formats -> cleaning -> exact_dedup -> near_dedup -> split -> leakage
+files -> reading -> cleaning -> exact_dedup -> near_dedup -> semantic_dedup -> split -> leakage
+
+Reading, cleaning and sketching are done file by file, once for each file and settings. What follows
+looks at all records together, by keys and sketches; texts stay on disk.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from tuneline.data.cleaning import clean
-from tuneline.data.config import DataConfig
-from tuneline.data.drops import Drop, Sifted, count_drops, write_drops
-from tuneline.data.exact_dedup import drop_exact_duplicates
-from tuneline.data.leakage import drop_leaks
-from tuneline.data.near_dedup import drop_near_duplicates
-from tuneline.data.sources import SourceRows, read_source
-from tuneline.data.splitting import Splits, split
-from tuneline.errors import DataError
-from tuneline.records import Record, comparison_text, read_records, write_records
-from tuneline.reports import DataReport, save_report
-from tuneline.store import StageOutput, Store, code_version, file_digest, package_versions
+from filelock import FileLock
+
+from tuneline.data import memory as memories
+from tuneline.data.compare import Compared, compare_all
+from tuneline.data.config import DataConfig, SourceConfig
+from tuneline.data.drops import Drop, read_drops, read_findings, write_drops
+from tuneline.data.engine import run_all
+from tuneline.data.fates import Texts
+from tuneline.data.html_report import write_html
+from tuneline.data.ingest import DROPS, FINDINGS, RECORDS, REPORT, IngestReport, Piece, ingest
+from tuneline.data.keys import load_keys
+from tuneline.data.outside import Outside
+from tuneline.data.quarantine import (
+    bad_row_objections,
+    quarantine,
+    side_objections,
+    stop_at_first,
+)
+from tuneline.data.reading.files import InputFile, find_files
+from tuneline.data.sketching import dedup_kinds, load_texts, sketch_all
+from tuneline.data.snapshot import drops_of, rows_in, write_side
+from tuneline.data.splitting import SIDES
+from tuneline.data.summary import data_report
+from tuneline.progress import Progress, silent
+from tuneline.records import Record, read_records
+from tuneline.reports import DataReport, load_report, save_report
+from tuneline.store import StageOutput, Store, code_version, digest_of, package_versions
 
 log = logging.getLogger(__name__)
 
-
-class Prepared(NamedTuple):
-    """Records on their sides and all that was dropped on the way."""
-
-    splits: Splits
-    drops: list[Drop]
+QUARANTINE = "quarantine"
+USED, CERTIFICATE = "used.parquet", "certificate.json"
+SPLIT_REPORT, HTML, DROPPED, FOUND = "report.json", "report.html", "dropped.jsonl", "findings.jsonl"
 
 
-def prepare(config: DataConfig, store: Store) -> StageOutput:
-    """Write train, validation and holdout.parquet, dropped.jsonl and report.json, once per input.
+class Splits(NamedTuple):
+    """Records by side."""
+
+    train: list[Record]
+    validation: list[Record]
+    holdout: list[Record]
+
+
+class Cleaned(NamedTuple):
+    """Files that were read and cleaned."""
+
+    outputs: Sequence[StageOutput]
+    reports: Sequence[IngestReport]
+
+    @property
+    def records(self) -> list[Path]:
+        """Parquet file of each."""
+        return [output.path / RECORDS for output in self.outputs]
+
+    def bad_rows(self, source: str) -> Iterator[Drop]:
+        """Rows of a source that are no record."""
+        for output, report in zip(self.outputs, self.reports, strict=True):
+            if report.file.source == source and report.file.n_bad:
+                drops = read_drops(output.path / DROPS)
+                yield from (drop for drop in drops if drop.stage == "formats")
+
+
+def prepare(
+    domain: str,
+    config: DataConfig,
+    store: Store,
+    tokenizer: Path | None = None,
+    max_seq_tokens: int = 0,
+    progress: Progress = silent,
+    *,
+    is_draft: bool = False,
+) -> StageOutput:
+    """Write train, validation and holdout.parquet, dropped.jsonl, report.json and report.html.
+
+    Args:
+        domain: Whose earlier holdouts count.
+        config: The profile's data settings.
+        store: Where outputs and the domain's memory lie.
+        tokenizer: Folder with the base model's tokenizer (see `tokens`), or None.
+        max_seq_tokens: Longest record that training takes, for the report; 0 where unknown.
+        progress: Told the files done.
+        is_draft: Only look: report what would stop a run (see `objections`) in place of stopping,
+            and remember nothing.
 
     Raises:
         DataError: A file cannot be used, a source has too many bad rows, or train or holdout
             would be empty. Bad rows then lie in `<store root>/quarantine/<source>.jsonl`.
     """
+    cleaned = clean_files(config.sources, config, store, tokenizer, progress)
+    quarantined = store.root / QUARANTINE
+    quarantine(
+        {source.name: cleaned.bad_rows(source.name) for source in config.sources}, quarantined
+    )
+    if not is_draft:
+        stop_at_first(bad_row_objections([r.file for r in cleaned.reports], config, quarantined))
+    benchmarks = clean_files(config.benchmarks, config, store, None)
+    folder = store.root / "memory" / domain
     inputs = {
-        "settings": config.model_dump(mode="json"),
-        "files": {str(source.path): _digest(source.path) for source in config.sources},
-        **code_version("data", "records"),
-        **package_versions("rensa", "polars"),
+        "files": [output.digest for output in cleaned.outputs],
+        "benchmarks": [output.digest for output in benchmarks.outputs],
+        "settings": config.model_dump(
+            mode="json", include={"near_dedup", "semantic_dedup", "split"}
+        ),
+        "sources": [source.name for source in config.sources],
+        "max_seq_tokens": max_seq_tokens,
+        "is_draft": is_draft,
+        **code_version("data"),
+        **package_versions("polars"),
     }
-    return store.build("data", inputs, partial(_write, config, store.root / "quarantine"))
+    label = digest_of(inputs)[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        memory = memories.recall(folder, label)
+        inputs["memory"] = memory.digests
+        write = partial(_write, domain, config, store, cleaned, benchmarks, memory, max_seq_tokens)
+        output = store.build("data", inputs, write)
+        if not is_draft:
+            stop_at_first(side_objections(report_of(output)))
+            memories.remember(folder, label, output.path / USED)
+    return output
 
 
 def load_splits(output: StageOutput) -> Splits:
@@ -54,97 +140,72 @@ def load_splits(output: StageOutput) -> Splits:
     return Splits(*(read_records(output.path / f"{name}.parquet") for name in Splits._fields))
 
 
-def prepare_records(records: Sequence[Record], config: DataConfig) -> Prepared:
-    """Everything after the door; the same records in any order give the same splits."""
-    cleaned = clean(records, config.cleaning)
-    unique = drop_exact_duplicates(cleaned.kept)
-    near = Sifted(unique.kept, [])
-    if config.near_dedup.enabled:
-        near = drop_near_duplicates(unique.kept, config.near_dedup)
-    tight = drop_leaks(near.kept, unique.kept, config)
-    drops = [*cleaned.drops, *unique.drops, *near.drops, *tight.drops]
-    return Prepared(split(tight.kept, config.split), drops)
+def report_of(output: StageOutput) -> DataReport:
+    """The data report, certificate included."""
+    return load_report(output.path / SPLIT_REPORT, DataReport)
 
 
-def count_conflicts(records: Sequence[Record]) -> int:
-    """Prompts that have more than one answer."""
-    answers: dict[str, set[str]] = {}
-    for record in records:
-        prompt = comparison_text(record.prompt_text)
-        answers.setdefault(prompt, set()).add(comparison_text(record.reference))
-    return sum(len(texts) > 1 for texts in answers.values())
+def objections(report: DataReport, config: DataConfig, store: Store) -> list[str]:
+    """What of a draft would stop a run, in sentences with the way out."""
+    bad = bad_row_objections(report.files, config, store.root / QUARANTINE)
+    return [*bad, *side_objections(report)]
 
 
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file in {Path.cwd()}; correct the source's 'path'")
-    return file_digest(path)
+def clean_files(
+    sources: Sequence[SourceConfig],
+    config: DataConfig,
+    store: Store,
+    tokenizer: Path | None,
+    progress: Progress = silent,
+) -> Cleaned:
+    """Read and clean every file of the sources that was not read before."""
+    found = [(source, file) for source in sources for file in find_files(source)]
+    pieces = [Piece(file, source, config.cleaning, tokenizer, store.root) for source, file in found]
+    outputs = run_all(ingest, pieces, config.engine, _size(file for _, file in found), progress)
+    return Cleaned(outputs, [load_report(o.path / REPORT, IngestReport) for o in outputs])
 
 
-def _write(config: DataConfig, quarantine: Path, folder: Path) -> None:
-    sources = [read_source(source) for source in config.sources]
-    for rows in sources:
-        _quarantine(rows, quarantine / f"{rows.source.name}.jsonl", config.max_bad_fraction)
-    prepared = prepare_records([r for rows in sources for r in rows.records], config)
-    drops = [*(drop for rows in sources for drop in rows.drops), *prepared.drops]
-    report = _report(sources, prepared.splits, drops)
-    _check_sides(report)
-    for name, records in prepared.splits._asdict().items():
-        write_records(folder / f"{name}.parquet", records)
-    write_drops(folder / "dropped.jsonl", drops)
-    save_report(folder / "report.json", report)
+def _size(files: Iterable[InputFile]) -> int:
+    return sum(file.size for file in files)
 
 
-def _quarantine(rows: SourceRows, path: Path, max_bad_fraction: float) -> None:
-    """Write a source's bad rows where a person can open them; stop if there are too many."""
-    path.unlink(missing_ok=True)
-    if not rows.drops:
-        return
-    write_drops(path, rows.drops)
-    log.warning("quarantine: source=%s rows=%d file=%s", rows.source.name, len(rows.drops), path)
-    if len(rows.drops) > max_bad_fraction * rows.n_read:
-        first = "; ".join(f"{drop.place}: {drop.detail}" for drop in rows.drops[:3])
-        raise DataError(
-            f"source {rows.source.name!r}: {len(rows.drops)} of {rows.n_read} rows are unusable, "
-            f"more than max_bad_fraction={max_bad_fraction:g}. First: {first}. All of them are in "
-            f"{path}; mend them in {rows.source.path}, or raise max_bad_fraction"
-        )
-
-
-def _report(sources: Sequence[SourceRows], splits: Splits, drops: Sequence[Drop]) -> DataReport:
-    kept = [record for records in splits for record in records]
-    n_read, kept_by_source = sum(rows.n_read for rows in sources), Counter(r.source for r in kept)
-    assert n_read == len(kept) + len(drops), (
-        f"{n_read} read, {len(kept)} kept, {len(drops)} dropped"
+def _write(
+    domain: str,
+    config: DataConfig,
+    store: Store,
+    cleaned: Cleaned,
+    benchmarks: Cleaned,
+    memory: memories.Memory,
+    max_seq_tokens: int,
+    out: Path,
+) -> None:
+    rows, threshold = rows_in(config.memory_mib), config.near_dedup.threshold
+    sketch = partial(sketch_all, store=store, config=config, rows=rows)
+    texts = load_texts(
+        load_keys(cleaned.records), sketch(cleaned.outputs, RECORDS), dedup_kinds(config), threshold
     )
-    sides = {
-        name: dict(sorted(Counter(record.source for record in records).items()))
-        for name, records in splits._asdict().items()
-    }
-    by_source = {
-        rows.source.name: {"read": rows.n_read, "kept": kept_by_source[rows.source.name]}
-        for rows in sources
-    }
-    n_conflicts = count_conflicts(kept)
-    counts = (n_read, len(kept), len(drops), n_conflicts, *(len(records) for records in splits))
-    log.info(
-        "data: read=%d kept=%d dropped=%d conflicts=%d train=%d validation=%d holdout=%d", *counts
-    )
-    encodings = {str(rows.source.path): rows.encoding for rows in sources}
-    return DataReport(
-        n_read, len(kept), count_drops(drops), sides, by_source, n_conflicts, encodings
-    )
+    outside = Outside.gather(memory, benchmarks.outputs, benchmarks.records, sketch, threshold)
+    compared = compare_all(texts, memory, outside, config, cleaned.records, rows)
+    report = data_report(cleaned.reports, cleaned.records, texts.keys, compared, max_seq_tokens)
+    for side in SIDES:
+        write_side(cleaned.records, compared.fates, side, rows, out / f"{side}.parquet")
+    memories.write_used(out / USED, cleaned.records, compared.fates, rows)
+    write_drops(out / DROPPED, _all_drops(cleaned, texts, compared, rows))
+    _join((output.path / FINDINGS for output in cleaned.outputs), out / FOUND)
+    report = compared.certified(report, out)
+    save_report(out / SPLIT_REPORT, report)
+    save_report(out / CERTIFICATE, report.certificate)
+    drops, findings = read_drops(out / DROPPED), read_findings(out / FOUND)
+    write_html(report, drops, findings, out / HTML, f"Data of {domain}")
 
 
-def _check_sides(report: DataReport) -> None:
-    """Raise unless there is something to train on and something to measure on."""
-    for name, way_out in {
-        "train": "add data, or lower holdout_fraction and validation_fraction",
-        "holdout": "add data, or raise holdout_fraction",
-    }.items():
-        if not report.splits[name]:
-            raise DataError(
-                f"{name} would be empty: {report.n_read} records were read, {report.n_kept} are "
-                f"left after cleaning and dedup, dropped by stage: {report.dropped or 'none'}; "
-                f"{way_out}"
-            )
+def _all_drops(cleaned: Cleaned, texts: Texts, compared: Compared, rows: int) -> Iterable[Drop]:
+    early = (read_drops(output.path / DROPS) for output in cleaned.outputs)
+    late = drops_of(cleaned.records, texts.keys, compared.fates, rows)
+    return chain(chain.from_iterable(early), late)
+
+
+def _join(files: Iterable[Path], path: Path) -> None:
+    with path.open("wb") as out:
+        for file in files:
+            out.write(file.read_bytes())

@@ -2,63 +2,130 @@
 
 A record's position is a number in [0, 1) made from nothing but its group (or its prompt where it
 has none). Positions below `holdout_fraction` are the holdout, the next ones validation, the rest
-train. No other record, no order of rows and no random seed has a say.
-
-Both dedups keep the member of a cluster with the smallest position, so the holdout always wins: if
-any copy of a text lies in the holdout, a holdout copy stays and the train copies go. A cluster that
-grows by new rows can only hand its place to a smaller position, which is in the holdout too; no
-later row can bring a text back into train that once was held out.
+train. No order of rows and no random seed has a say, and no other record, but for two things: what
+earlier runs held out or trained on stays so (`memory.py`), and where a stratum has too few holdout
+records, groups new to the domain with the next positions are added.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+import math
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from tuneline.data.config import SplitConfig
-from tuneline.records import Record
 
 SALT = "tuneline-split-v1:"
 """Part of every position: changing it moves every record of every holdout."""
 
 Side = Literal["train", "validation", "holdout"]
+SIDES: tuple[Side, ...] = ("holdout", "validation", "train")
+HOLDOUT, VALIDATION, TRAIN = range(3)
+HELD_OUT, TRAINED_ON = "held_out", "trained_on"
+"""What memory knows of a record."""
 
 
-class Splits(NamedTuple):
-    """Records by side."""
-
-    train: list[Record]
-    validation: list[Record]
-    holdout: list[Record]
-
-
-def position(record: Record) -> float:
-    """Where the record's group lies in [0, 1): the first 52 bits of a salted SHA-256."""
-    digest = hashlib.sha256(f"{SALT}{record.group_digest}".encode()).hexdigest()
+def position(group_digest: str) -> float:
+    """Where a group lies in [0, 1): the first 52 bits of a salted SHA-256."""
+    digest = hashlib.sha256(f"{SALT}{group_digest}".encode()).hexdigest()
     return int(digest[:13], 16) / 16**13
 
 
-def side(record: Record, config: SplitConfig) -> Side:
-    """The side of the split that the record's position lies on."""
-    at = position(record)
-    if at < config.holdout_fraction:
-        return "holdout"
-    return "validation" if at < config.holdout_fraction + config.validation_fraction else "train"
+def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) -> pl.DataFrame:
+    """Side and rank of every record.
 
+    Args:
+        keys: One row a record: digest, group_digest, position, source, label.
+        memory: What earlier runs used: digest, group_digest, used (held_out or trained_on).
+        config: Shares and strata.
 
-def keep_order(record: Record) -> tuple[float | str | int, ...]:
-    """Sort key of records: of duplicates the first one stays.
-
-    Position and digest decide. What follows tells apart texts that only compare equal, so that the
-    order of rows has no say; file and line come last and matter for full copies alone.
+    Returns:
+        In the order of `keys`: `side` (index in `SIDES`), `rank` (of two records that say the same
+        the lower one stays: held out before, trained on before, holdout, validation, train) and
+        `was_held` (this very record was held out before).
     """
-    texts = "\x1e".join(message.content for message in record.messages)
-    origin = (record.source, record.group or "", texts, record.file, record.line)
-    return (position(record), record.digest, *origin)
+    own, by_group = (_used_before(keys, memory, by) for by in ("digest", "group_digest"))
+    known = keys.select("group_digest", used=own.zip_with(own.is_not_null(), by_group))
+    groups = keys.group_by("group_digest").agg(pl.first("position"))
+    groups = groups.join(known.group_by("group_digest").agg(pl.min("used")), on="group_digest")
+    sides = groups.select("group_digest", side=_sides_by_position(groups, config))
+    side = _per_record(keys, sides)
+    was_held, is_held = (own == 0).fill_null(value=False), pl.col("side") == HOLDOUT
+    was_trained = (known["used"] == 1).fill_null(value=False)
+    rank = (
+        pl.when(was_held).then(0).when(was_trained & ~is_held).then(1).otherwise(pl.col("side") + 2)
+    )
+    return side.select("side", rank=rank, was_held=was_held)
 
 
-def split(records: Sequence[Record], config: SplitConfig) -> Splits:
-    """Records by side, each side in `keep_order`."""
-    splits = Splits([], [], [])
-    for record in sorted(records, key=keep_order):
-        getattr(splits, side(record, config)).append(record)
-    return splits
+def top_up(
+    keys: pl.DataFrame,
+    side: NDArray[np.int8],
+    rank: NDArray[np.int8],
+    is_kept: NDArray[np.bool_],
+    config: SplitConfig,
+) -> NDArray[np.int8]:
+    """Sides after each stratum got what its holdout lacks.
+
+    Args:
+        keys: One row a record: group_digest, position, source, label.
+        side: Index in `SIDES` of each record.
+        rank: As `assign_sides` gave it.
+        is_kept: Records that dedup kept.
+        config: Shares and strata.
+
+    Returns:
+        New sides: groups that no run used before, with the next positions, are held out.
+    """
+    marks = {"side": side, "is_new": rank > VALIDATION + 1, "n": is_kept.astype(np.int64)}
+    table = keys.with_columns(stratum=_stratum(config.stratify), **{
+        name: pl.Series(values) for name, values in marks.items()
+    })  # fmt: skip
+    groups = table.group_by("group_digest").agg(
+        pl.first("position", "stratum", "side"), pl.all("is_new"), pl.sum("n")
+    )
+    added = pl.concat(
+        _lacking(stratum, config.holdout_fraction) for _, stratum in groups.group_by("stratum")
+    )
+    moved = _per_record(keys, added.select("group_digest", is_added=pl.lit(value=True)))
+    return np.where(moved["is_added"].fill_null(value=False).to_numpy(), HOLDOUT, side).astype(
+        np.int8
+    )
+
+
+def _lacking(groups: pl.DataFrame, fraction: float) -> pl.DataFrame:
+    """The groups that one stratum's holdout lacks."""
+    held = groups.filter(pl.col("side") == HOLDOUT)["n"].sum()
+    lacking = math.ceil(fraction * groups["n"].sum() - 1e-9) - held
+    spare = groups.filter((pl.col("side") != HOLDOUT) & pl.col("is_new") & (pl.col("n") > 0))
+    spare = spare.sort("position", "group_digest")
+    return spare.filter(pl.col("n").cum_sum() - pl.col("n") < lacking)
+
+
+def _used_before(keys: pl.DataFrame, memory: pl.DataFrame, by: str) -> pl.Series:
+    """0 for held out, 1 for trained on, null for new records; 0 where memory has both."""
+    code = pl.col("used").replace_strict({HELD_OUT: 0, TRAINED_ON: 1}, return_dtype=pl.Int8)
+    uses = memory.select(by, code).group_by(by).agg(pl.min("used"))
+    return keys.select(by).join(uses, on=by, how="left", maintain_order="left")["used"]
+
+
+def _stratum(stratify: str) -> pl.Expr:
+    parts = {"none": [], "source": ["source"], "label": ["source", "label"]}[stratify]
+    return pl.concat_str([pl.lit(""), *parts], separator="\x1f", ignore_nulls=True)
+
+
+def _sides_by_position(groups: pl.DataFrame, config: SplitConfig) -> pl.Series:
+    at, held = pl.col("position"), config.holdout_fraction
+    is_validation = at.is_between(held, held + config.validation_fraction, closed="left")
+    other = pl.when(is_validation).then(VALIDATION).otherwise(TRAIN)
+    is_held = (pl.col("used") == 0) | (pl.col("used").is_null() & (at < held))
+    return groups.select(side=pl.when(is_held).then(HOLDOUT).otherwise(other).cast(pl.Int8))["side"]
+
+
+def _per_record(keys: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """What is known of each record's group, in the order of the records."""
+    return keys.select("group_digest").join(
+        groups, on="group_digest", how="left", maintain_order="left"
+    )

@@ -8,13 +8,34 @@ import polars as pl
 from tuneline.errors import EvaluationError
 from tuneline.evaluation.metrics import METRICS
 from tuneline.generation import GenerationConfig, Prediction
-from tuneline.records import Record
-from tuneline.reports import ALL, TASK_SCORE, Comparison, EvalReport
+from tuneline.records import Record, rows_digest
+from tuneline.reports import ALL, TASK_SCORE, Certificate, Comparison, EvalReport
 from tuneline.significance import paired_difference, score
 
 PREDICTIONS = "predictions.parquet"
 SCORES = "scores.parquet"
 REPORT = "report.json"
+
+
+def certified(records: Sequence[Record], certificate: Certificate | None) -> list[Record]:
+    """The holdout's records, if a leak check says that nothing of them was trained on.
+
+    Raises:
+        EvaluationError: There is no certificate, it found leaks, or it is about other rows.
+    """
+    if certificate is None:
+        raise EvaluationError("this holdout was never checked for leaks; prepare the data again")
+    if not certificate.is_clean:
+        leaks = sum(check.remaining for check in certificate.checks)
+        raise EvaluationError(
+            f"this holdout leaks: {leaks} records of train or validation say what it says; "
+            "a score on it would mean nothing, prepare the data again"
+        )
+    if rows_digest(records) != certificate.holdout_digest:
+        raise EvaluationError(
+            "the holdout's rows are not those that were checked for leaks; prepare the data again"
+        )
+    return list(records)
 
 
 def save_predictions(

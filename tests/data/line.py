@@ -1,0 +1,70 @@
+"""Records through dedup, split and leak checks, with a domain's memory, without reading files."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tuneline.data import memory as memories
+from tuneline.data.compare import Compared, compare_all
+from tuneline.data.config import DataConfig
+from tuneline.data.dedup.shingles import sketch
+from tuneline.data.fates import Texts
+from tuneline.data.keys import load_keys, table_of
+from tuneline.data.outside import Outside
+from tuneline.data.prepare import Splits
+from tuneline.data.snapshot import drops_of, take
+from tuneline.records import Record, record_of
+
+BASE = {"sources": [{"name": "s", "path": "f", "license": "MIT"}]}
+
+
+class Result(NamedTuple):
+    """What became of the records."""
+
+    splits: Splits
+    drops: list
+    compared: Compared
+
+
+class Line:
+    """One domain's data stage over records in memory; every run sees what earlier ones used."""
+
+    def __init__(self, folder: Path, **settings) -> None:
+        self.folder = folder
+        self.config = DataConfig.model_validate(BASE | settings)
+
+    def run(self, records: Sequence[Record]) -> Result:
+        """Decide about records; the same ones with the same settings are the same run."""
+        rows = sorted(r.place + r.digest for r in records)
+        label = hashlib.sha256(f"{rows} {self.config}".encode()).hexdigest()[:16]
+        memory = memories.recall(self.folder / "memory", label)
+        file = self.folder / "records.parquet"
+        pq.write_table(table_of(records), file)
+        threshold = self.config.near_dedup.threshold
+        kinds = {
+            "full": [f"{r.prompt_text}\n{r.reference}" for r in records],
+            "prompt": [r.prompt_text for r in records],
+            "answer": [r.reference for r in records],
+        }
+        texts = Texts(load_keys([file]), {k: sketch(t, threshold) for k, t in kinds.items()})
+        outside = Outside.gather(memory, [], [], lambda: [], threshold)
+        compared = compare_all(texts, memory, outside, self.config, [file], 1000)
+        self._remember(file, compared, label)
+        sides = {name: self._records(file, compared, name) for name in Splits._fields}
+        return Result(
+            Splits(**sides), list(drops_of([file], texts.keys, compared.fates, 1000)), compared
+        )
+
+    def _remember(self, file: Path, compared: Compared, label: str) -> None:
+        used = self.folder / "used.parquet"
+        memories.write_used(used, [file], compared.fates, 1000)
+        memories.remember(self.folder / "memory", label, used)
+
+    def _records(self, file: Path, compared: Compared, side: str) -> list[Record]:
+        order = compared.fates.order
+        rows = order[compared.fates.is_kept(side)[order]]
+        return [record_of(row) for row in take([file], np.asarray(rows)).to_pylist()]

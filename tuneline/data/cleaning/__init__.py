@@ -1,0 +1,1 @@
+"""Cleaning: one record at a time, mended, redacted, reported or dropped by named rules."""

@@ -1,0 +1,1 @@
+"""Records that say the same: exactly, nearly, or in other words."""

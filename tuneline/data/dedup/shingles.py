@@ -1,0 +1,159 @@
+"""Texts as sets of hashed shingles, and their MinHash keys.
+
+A token is a word, a number, a symbol, or a single character of a script written without spaces; a
+shingle is two neighbouring tokens. That makes English word pairs, Chinese character pairs and
+whatever mixed text needs: word 5-grams, the default elsewhere, find 0.60 of edited English copies
+where pairs find 0.85, and 0.42 of Chinese ones. Punctuation of prose counts for nothing; `+` or
+`<` do.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tuneline.data.dedup import kernels
+from tuneline.data.dedup.characters import character_table
+from tuneline.records import comparison_text
+
+N_PERMUTATIONS = 128
+MAX_MISS = 2e-3
+"""Probability that a pair at the threshold shares no band; higher similarities miss far less."""
+SEED = 42
+ROWS_PER_BAND = (16, 12, 10, 8, 7, 6, 5, 4, 3, 2)
+
+
+class Sketches(NamedTuple):
+    """N texts as sets of shingles, with the keys by which similar ones meet."""
+
+    shingles: NDArray[np.uint32]
+    """Hashes, distinct and ascending within each text; a text of one shingle has its 64 bits as
+    two, so that short texts do not meet by chance."""
+    starts: NDArray[np.int64]
+    """Text i owns shingles[starts[i]:ends[i]], at least one."""
+    ends: NDArray[np.int64]
+    bands: NDArray[np.uint32]
+    """Bands x N: texts with an equal key in a band are worth comparing."""
+
+    @property
+    def n_texts(self) -> int:
+        """N."""
+        return len(self.starts)
+
+    def take(self, rows: NDArray[np.int64]) -> "Sketches":
+        """Some of the texts, in the order given; the shingles stay where they are."""
+        return Sketches(self.shingles, self.starts[rows], self.ends[rows], self.bands[:, rows])
+
+
+def rows_per_band(threshold: float) -> int:
+    """Most rows per band, so fewest false candidates, that miss a pair at most with `MAX_MISS`.
+
+    A pair of similarity J meets in a band of r rows with probability J ** r (Leskovec et al.,
+    Mining of Massive Datasets, section 3.4).
+    """
+    for n_rows in ROWS_PER_BAND:
+        if (1 - threshold**n_rows) ** (N_PERMUTATIONS // n_rows) <= MAX_MISS:
+            return n_rows
+    return 1
+
+
+def sketch(
+    texts: "Sequence[str] | pa.LargeStringArray", threshold: float, seed: int = SEED
+) -> Sketches:
+    """Shingle every text and hash its MinHash signature into bands.
+
+    Args:
+        texts: N texts as they are stored.
+        threshold: Jaccard similarity that must not be missed.
+        seed: Chooses the hash functions: another one misses other pairs.
+    """
+    table = character_table()
+    array = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
+    data, bounds = _buffers(_normalize_odd(array, table))
+    shingles, offsets = kernels.shingle(data, bounds, table)
+    no_bands = np.empty((0, len(array)), dtype=np.uint32)
+    return rehash(Sketches(shingles, offsets[:-1], offsets[1:], no_bands), threshold, seed)
+
+
+def rehash(sketches: Sketches, threshold: float, seed: int) -> Sketches:
+    """The same sets with keys by other hash functions: pairs that were missed meet now."""
+    factors, shifts = _permutations(seed)
+    sets = (sketches.shingles, sketches.starts, sketches.ends)
+    return sketches._replace(
+        bands=kernels.band_keys(*sets, factors, shifts, rows_per_band(threshold))
+    )
+
+
+def concatenate(parts: Iterable[Sketches]) -> Sketches:
+    """All texts of sketches that were made with the same threshold and seed.
+
+    Parts that are made on the way are let go one by one, so nothing is in memory twice.
+    """
+    shingles, starts, ends, bands = _Growing(), [], [], []
+    for part in parts:
+        starts.append(part.starts + shingles.n)
+        ends.append(part.ends + shingles.n)
+        bands.append(part.bands)
+        shingles.append(part.shingles)
+    return Sketches(
+        shingles.all(), np.concatenate(starts), np.concatenate(ends), np.concatenate(bands, axis=1)
+    )
+
+
+def jaccard(sketches: Sketches, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """True Jaccard similarity of M pairs of texts.
+
+    Args:
+        sketches: Sets of N texts.
+        pairs: M x 2 text numbers.
+
+    Returns:
+        M values in [0, 1].
+    """
+    sets = (sketches.shingles, sketches.starts, sketches.ends)
+    found: NDArray[np.float64] = kernels.jaccard(*sets, pairs.reshape(-1, 2))
+    return found
+
+
+def _normalize_odd(array: pa.Array, table: NDArray[np.uint32]) -> pa.Array:
+    """Normalize the few texts that the table alone cannot compare."""
+    odd = pa.array(kernels.find_odd(*_buffers(array), table))
+    if not pc.any(odd).as_py():
+        return array
+    compared = [comparison_text(text) for text in array.filter(odd).to_pylist()]
+    return pc.replace_with_mask(array, odd, pa.array(compared, pa.large_string()))
+
+
+def _permutations(seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    random = np.random.default_rng(seed)
+    factors, shifts = random.integers(0, 2**32, (2, N_PERMUTATIONS), dtype=np.uint32)
+    return factors | np.uint32(1), shifts
+
+
+def _buffers(array: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """UTF-8 bytes of all texts, and where each begins; without a copy."""
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(array) + 1, 8 * array.offset)
+    return np.frombuffer(data or b"", np.uint8), bounds
+
+
+class _Growing:
+    """An array that grows in place: the system moves a large block's pages, it copies nothing."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._room = np.empty(0, dtype=np.uint32)
+
+    def append(self, values: NDArray[np.uint32]) -> None:
+        end = self.n + len(values)
+        if end > len(self._room):
+            self._room.resize(end + end // 8, refcheck=False)
+        self._room[self.n : end] = values
+        self.n = end
+
+    def all(self) -> NDArray[np.uint32]:
+        self._room.resize(self.n, refcheck=False)
+        return self._room

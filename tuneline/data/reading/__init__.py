@@ -1,0 +1,1 @@
+"""Files of any known container and format to records; rows that are no record become drops."""

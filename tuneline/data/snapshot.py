@@ -1,0 +1,104 @@
+"""The records that stay, by side, and the drops: written in slices, so memory stays bounded."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuneline.data.drops import Drop, drop_record
+from tuneline.data.fates import NONE, REASONS, Fates
+from tuneline.data.keys import COLUMNS
+from tuneline.records import record_of
+
+BYTES_PER_ROW = 4_000
+"""What a row takes in hand, with its copies; a generous guess."""
+
+
+def rows_in(memory_mib: int) -> int:
+    """Rows that may be in hand at a time."""
+    return max(1_000, memory_mib * 2**20 // BYTES_PER_ROW)
+
+
+def write_side(files: Sequence[Path], fates: Fates, side: str, rows: int, path: Path) -> None:
+    """Write the records of one side, in order.
+
+    Args:
+        files: Cleaned files; their rows are numbered through.
+        fates: What becomes of each row.
+        side: Name in `SIDES`.
+        rows: Rows in hand at a time.
+        path: Parquet with the columns of `keys.COLUMNS`.
+    """
+    ordered = fates.order[fates.is_kept(side)[fates.order]]
+    with pq.ParquetWriter(path, COLUMNS) as writer:
+        for start in range(0, max(1, len(ordered)), rows):
+            writer.write_table(take(files, ordered[start : start + rows]))
+
+
+def take(files: Sequence[Path], rows: np.ndarray) -> pa.Table:
+    """Rows by their numbers, in the order given, in the columns of `keys.COLUMNS`."""
+    parts, starts, first = [], [], 0
+    wanted = np.sort(rows)
+    for file in files:
+        n = pq.read_metadata(file).num_rows
+        inside = wanted[(wanted >= first) & (wanted < first + n)]
+        if len(inside):
+            parts.append(_take_from(file, inside - first))
+            starts.append(inside)
+        first += n
+    if not parts:
+        return COLUMNS.empty_table()
+    found = pa.concat_tables(parts)
+    places = np.searchsorted(np.concatenate(starts), rows)
+    return found.take(pa.array(places))
+
+
+def _take_from(file: Path, rows: np.ndarray) -> pa.Table:
+    """Ascending rows of one file, row group by row group."""
+    reader, first, parts = pq.ParquetFile(file), 0, []
+    for group in range(reader.num_row_groups):
+        n = reader.metadata.row_group(group).num_rows
+        inside = rows[(rows >= first) & (rows < first + n)] - first
+        if len(inside):
+            parts.append(reader.read_row_group(group, COLUMNS.names).take(pa.array(inside)))
+        first += n
+    return pa.concat_tables(parts).cast(COLUMNS)
+
+
+def drops_of(files: Sequence[Path], keys: pl.DataFrame, fates: Fates, rows: int) -> Iterator[Drop]:
+    """What dedup and the leak checks dropped, with the reason in words.
+
+    Args:
+        files: Cleaned files.
+        keys: Their keys.
+        fates: What becomes of each row.
+        rows: Rows in hand at a time.
+    """
+    gone = fates.order[(fates.reason != 0)[fates.order]]
+    for start in range(0, len(gone), rows):
+        numbers = gone[start : start + rows]
+        table = take(files, numbers)
+        for number, row in zip(numbers.tolist(), table.to_pylist(), strict=True):
+            stage, reason = REASONS[fates.reason[number]]
+            because = int(fates.because[number])
+            place = _place(keys, because) if because != NONE else ""
+            place = fates.outside.get(number, ("", place))[1]
+            digest = keys["digest"][because] if because != NONE else None
+            yield drop_record(record_of(row), stage, reason, _in_words(reason, place), digest)
+
+
+def _place(keys: pl.DataFrame, row: int) -> str:
+    return f"{keys['file'][row]}:{keys['line'][row]}"
+
+
+def _in_words(reason: str, place: str) -> str:
+    words = {
+        "same_text": f"reads the same as {place}",
+        "similar_text": f"one cluster of near-duplicates with {place}",
+        "similar_meaning": f"says in other words what {place} says",
+        "trained_on_before": f"new to the holdout, but an earlier run trained on {place or 'it'}",
+    }
+    return words.get(reason, f"{reason.replace('_', ' ')} ({place})")
