@@ -14,11 +14,15 @@ from tuneline.base_model import (
     load_tokenizer,
     locate,
     materialize,
+    materialize_tokenizer,
 )
+from tuneline.data.tokens import TokenCounter
 from tuneline.errors import BaseModelError
 from tuneline.machine import this_machine
 from tuneline.random_model import write_random_model
+from tuneline.records import Message, Record
 from tuneline.store import Store
+from tuneline.training.chat_format import encode
 
 PINNED = "0" * 40
 
@@ -107,3 +111,14 @@ def test_a_tokenizer_without_chat_template_says_what_would_help(tmp_path: Path):
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(BaseModelError, match="no chat template; use an instruct model, or add"):
         load_tokenizer(tmp_path)
+
+
+def test_the_tokenizer_is_had_without_the_weights_and_counts_what_training_sees(tmp_path: Path):
+    config, store = BaseModelConfig(source="random", name="tiny-qwen2"), Store(tmp_path)
+    folder = materialize_tokenizer(config, store)
+    assert not list(folder.glob("*.safetensors"))
+    assert not (tmp_path / "store" / "base_model").exists()
+    record = Record((Message("user", "Is 4 even?"), Message("assistant", "是的")), "s", "f", 1)
+    n_seen = len(encode(record, load_tokenizer(folder)).input_ids)
+    (counted,) = TokenCounter(folder)(["Is 4 even?\n是的"])
+    assert abs(counted - n_seen) <= 2  # the line end between contents, and one after the last turn

@@ -1,5 +1,6 @@
 """Runs on a real MLflow store in SQLite."""
 
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from tuneline import tracking
 from tuneline.errors import TrackingError
+from tuneline.records import write_records
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -132,3 +134,15 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingError, match="cannot write to"):
         tracking.check_server(f"sqlite:///{tmp_path}/file/mlflow.db")
+
+
+def test_data_sets_are_inputs_of_the_run_once_however_often_they_are_logged(domain, tmp_path):
+    write_records(tmp_path / "train.parquet", [])
+    rows = tracking.DataSet("train", "0" * 64, tmp_path, 0)
+    with tracking.run(domain, "key") as run_id:
+        for _ in range(2):
+            tracking.log_dataset(run_id, rows, "training")
+    (logged,) = stored(run_id).inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("train", "0" * 36)
+    assert {tag.key: tag.value for tag in logged.tags} == {"mlflow.data.context": "training"}
+    assert json.loads(logged.dataset.source)["uri"] == (tmp_path / "train.parquet").as_uri()

@@ -11,7 +11,7 @@ from tuneline.errors import EvaluationError
 from tuneline.evaluation import holdout
 from tuneline.generation import GenerationConfig, Prediction
 from tuneline.records import Message, Record, rows_digest
-from tuneline.reports import ALL, TASK_SCORE
+from tuneline.reports import ALL, TASK_SCORE, Certificate, LeakCheck
 
 RECORDS = yes_no_records(4)  # Yes, No, Yes, No
 METRIC = {"even": "label_accuracy"}
@@ -132,3 +132,18 @@ def test_an_identity_that_the_other_report_lacks_is_refused(tmp_path: Path):
     theirs = dataclasses.replace(theirs, identities=fewer)
     with pytest.raises(EvaluationError, match="bleu of candidate and base cannot be compared"):
         holdout.compare(ours, theirs, our_scores, their_scores)
+
+
+def certificate(remaining: int = 0, rows=RECORDS) -> Certificate:
+    check = LeakCheck("train", "holdout", 10, 4, found=1, remaining=remaining, examples=())
+    return Certificate((check,), 0.8, "train", "validation", rows_digest(rows))
+
+
+def test_only_a_holdout_with_a_clean_certificate_of_its_rows_is_measured_on():
+    assert holdout.certified(RECORDS, certificate()) == RECORDS
+    with pytest.raises(EvaluationError, match="never checked for leaks"):
+        holdout.certified(RECORDS, None)
+    with pytest.raises(EvaluationError, match="this holdout leaks: 2 records"):
+        holdout.certified(RECORDS, certificate(remaining=2))
+    with pytest.raises(EvaluationError, match="not those that were checked"):
+        holdout.certified(RECORDS[:3], certificate())

@@ -77,6 +77,13 @@ def test_the_mlflow_run_is_finished_and_holds_the_loss_curve(
     assert losses[-1].value < losses[0].value
     training = {file.path for file in client.list_artifacts(run.info.run_id, "training")}
     assert "training/loss_curve.png" in training
+    data = {file.path for file in client.list_artifacts(run.info.run_id, "data")}
+    assert {"data/report.html", "data/certificate.json", "data/dropped.jsonl"} <= data
+    contexts = {
+        rows.dataset.name: {tag.key: tag.value for tag in rows.tags}["mlflow.data.context"]
+        for rows in run.inputs.dataset_inputs
+    }
+    assert contexts == {"train": "training", "validation": "validation", "holdout": "holdout"}
 
 
 def test_the_run_page_shows_tables_picture_and_verdict(first: Retrained):
@@ -86,6 +93,9 @@ def test_the_run_page_shows_tables_picture_and_verdict(first: Retrained):
         keys = {artifact.key for artifact in prefect.read_artifacts()}
     assert {
         "smoke-data",
+        "smoke-data-advice",
+        "smoke-data-files",
+        "smoke-data-leaks",
         "smoke-training",
         "smoke-against-base",
         "smoke-metrics",

@@ -98,7 +98,7 @@ def top_up(
 def _lacking(groups: pl.DataFrame, fraction: float) -> pl.DataFrame:
     """The groups that one stratum's holdout lacks."""
     held = groups.filter(pl.col("side") == HOLDOUT)["n"].sum()
-    lacking = math.ceil(fraction * groups["n"].sum() - 1e-9) - held
+    lacking = math.ceil(fraction * int(groups["n"].sum()) - 1e-9) - held
     spare = groups.filter((pl.col("side") != HOLDOUT) & pl.col("is_new") & (pl.col("n") > 0))
     spare = spare.sort("position", "group_digest")
     return spare.filter(pl.col("n").cum_sum() - pl.col("n") < lacking)
