@@ -68,6 +68,7 @@ class Store:
         write: Callable[[Path], None],
         *,
         keeps_partial: bool = False,
+        describe: Callable[[Path], Mapping[str, Any]] = lambda folder: {},
     ) -> StageOutput:
         """Return the stage's output, calling `write` with an empty folder unless it is there.
 
@@ -76,6 +77,7 @@ class Store:
             inputs: JSON-ready values that decide the output.
             write: Fills the folder it is given; runs at most once at a time per key.
             keeps_partial: Give `write` the folder of a killed build as it was left.
+            describe: What else the manifest says of the finished folder, for people.
 
         Raises:
             Whatever `write` raises; nothing becomes visible then.
@@ -91,17 +93,18 @@ class Store:
             work.mkdir(exist_ok=True)
             started = time.monotonic()
             write(work)
-            return self._publish(stage, key, work, inputs, time.monotonic() - started)
+            details = {"inputs": dict(inputs), **describe(work)}
+            return self._publish(stage, key, work, details, time.monotonic() - started)
 
     def _publish(
-        self, stage: str, key: str, work: Path, inputs: Mapping[str, Any], duration_s: float
+        self, stage: str, key: str, work: Path, details: Mapping[str, Any], duration_s: float
     ) -> StageOutput:
         files = file_digests(work)
         manifest = {
             "stage": stage,
             "key": key,
             "digest": digest_of(files),
-            "inputs": dict(inputs),
+            **details,
             "files": files,
             "duration_s": round(duration_s, 3),
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

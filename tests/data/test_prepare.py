@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -9,7 +10,7 @@ from tuneline.data.prepare import load_splits, prepare, report_of
 from tuneline.errors import DataError
 from tuneline.records import rows_digest
 from tuneline.reports import Certificate, DataReport, load_report
-from tuneline.store import Store
+from tuneline.store import Store, file_digest
 
 N_GOOD = 60
 
@@ -265,3 +266,15 @@ def test_the_page_and_the_side_files_lie_beside_the_sides(store, config_of):
         "manifest.json",
     }
     assert "Data of civil" in (output.path / "report.html").read_text()
+
+
+def test_the_manifest_says_where_a_snapshot_came_from_and_what_is_in_it(store, config_of):
+    config = config_of(good_rows(), cleaning={"rules": {"email": "redact"}})
+    output = prepare("civil", config, store)
+    manifest = json.loads((output.path / "manifest.json").read_text())
+    path = config.sources[0].path
+    assert manifest["raw_files"] == {path: file_digest(Path(path))}
+    assert manifest["cleaning"]["email"] == "redact"
+    assert manifest["counts"]["read"] == N_GOOD
+    assert manifest["schema"]["digest"] == "string"
+    assert set(manifest["files"]) > {"train.parquet", "holdout.parquet"}

