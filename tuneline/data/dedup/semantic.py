@@ -17,6 +17,7 @@ from tuneline.data.fates import Fates, drop_all_but_one
 from tuneline.data.keys import full_text
 from tuneline.data.snapshot import take
 from tuneline.errors import DataError
+from tuneline.machine import quiet_libraries
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def _embed_by_model(texts: Sequence[str], name: str) -> NDArray[np.float32]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
+    quiet_libraries()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         model = AutoModel.from_pretrained(name).eval()

@@ -19,7 +19,7 @@ from tuneline.data.dedup import kernels
 from tuneline.data.dedup.characters import character_table
 from tuneline.records import comparison_text
 
-N_PERMUTATIONS = 192
+N_PERMUTATIONS = 176
 MAX_MISS = 2e-3
 """Probability that a pair at the threshold shares no band; higher similarities miss far less."""
 SEED = 42
