@@ -18,19 +18,24 @@ SHARES: Mapping[str, float] = {
     "answers of int8": 6,
     "answers of nf4": 4,
 }
-"""Stages in their order and their part of the demo's time; see `benchmarks/results/demo.json`."""
+"""Stages in their order and their seconds in the demo; see `benchmarks/results/demo.json`."""
+
+PRIOR_S = 30.0
 
 
 @dataclass
 class Forecast:
     """Progress over all stages and the time left.
 
-    The shares only say how stages relate; the speed is that of the run itself. A stage that was
+    The shares say how stages relate; the speed is soon that of the run itself. A stage that was
     passed over without a word was reused and leaves the plan.
     """
 
     started_s: float
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+    prior_s: float = PRIOR_S
+    """Seconds for which the run is believed to be as fast as the reference, so that the first
+    moments decide nothing."""
     done: dict[str, float] = field(default_factory=dict)
     """Stage -> fraction done, of the stages that reported."""
 
@@ -46,10 +51,11 @@ class Forecast:
         return self._done_share() / planned if planned else 0.0
 
     def left_s(self, now_s: float) -> float | None:
-        """Seconds until the end, or None before anything was done."""
-        if not self._done_share():
+        """Seconds until the end; None where neither the run nor a prior says how fast it goes."""
+        done = self._done_share() + self.prior_s
+        if not done:
             return None
-        return (now_s - self.started_s) / self._done_share() * self._left_share()
+        return (now_s - self.started_s + self.prior_s) / done * self._left_share()
 
     def _done_share(self) -> float:
         return sum(self.shares.get(stage, 0) * part for stage, part in self.done.items())

@@ -14,7 +14,7 @@ SHARES = {"a": 10.0, "b": 30.0, "c": 60.0}
 
 
 def test_half_of_the_work_in_ten_seconds_leaves_ten_seconds():
-    forecast = Forecast(0.0, SHARES)
+    forecast = Forecast(0.0, SHARES, prior_s=0)
     forecast.update("a", 1, 1)
     forecast.update("b", 30, 30)
     forecast.update("c", 1, 6)
@@ -22,8 +22,16 @@ def test_half_of_the_work_in_ten_seconds_leaves_ten_seconds():
     assert forecast.left_s(10.0) == 10.0
 
 
+def test_before_anything_is_done_the_time_left_is_that_of_the_reference():
+    assert Forecast(0.0, SHARES, prior_s=30).left_s(0.0) == 100.0
+    slow = Forecast(0.0, SHARES, prior_s=30)
+    slow.update("a", 1, 1)
+    # By hand: 10 of the reference's 100 s took 50; with 30 s of prior, twice as slow.
+    assert slow.left_s(50.0) == 180.0
+
+
 def test_a_stage_that_goes_on_is_not_done():
-    forecast = Forecast(0.0, SHARES)
+    forecast = Forecast(0.0, SHARES, prior_s=0)
     for done in (10, 20, 30):
         forecast.update("a", done, 100)
     # By hand: 3 of 100 planned took 6 s, 97 are left.
@@ -40,20 +48,20 @@ def test_every_stage_that_reports_is_in_the_plan():
 
 
 def test_a_stage_that_was_reused_leaves_the_plan():
-    forecast = Forecast(0.0, SHARES)
+    forecast = Forecast(0.0, SHARES, prior_s=0)
     forecast.update("c", 1, 2)
     assert forecast.fraction() == 0.5
 
 
 def test_nothing_done_forecasts_nothing_and_unknown_stages_do_no_harm():
-    forecast = Forecast(0.0, SHARES)
+    forecast = Forecast(0.0, SHARES, prior_s=0)
     assert forecast.left_s(5.0) is None
     forecast.update("other", 1, 2)
     assert forecast.fraction() == 0.0
 
 
 def test_the_time_left_is_that_of_the_work_left_at_the_speed_so_far():
-    forecast = Forecast(100.0, SHARES)
+    forecast = Forecast(100.0, SHARES, prior_s=0)
     forecast.update("b", 1, 3)
     # By hand: 10 of 90 planned (a was reused) took 4 s; 80 are left.
     assert forecast.fraction() == 10 / 90
@@ -64,14 +72,14 @@ def test_the_time_left_is_that_of_the_work_left_at_the_speed_so_far():
 
 
 def test_at_the_end_nothing_is_left():
-    forecast = Forecast(0.0, SHARES)
+    forecast = Forecast(0.0, SHARES, prior_s=0)
     for stage in SHARES:
         forecast.update(stage, 1, 1)
     assert (forecast.fraction(), forecast.left_s(9.0)) == (1.0, 0.0)
 
 
 def test_a_stage_without_units_does_no_harm():
-    forecast = Forecast(0.0, SHARES)
+    forecast = Forecast(0.0, SHARES, prior_s=0)
     forecast.update("a", 0, 0)
     assert forecast.fraction() == 0.0
 
