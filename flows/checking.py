@@ -47,7 +47,7 @@ def check(target: str, settings: Mapping[str, Any], console: "Console") -> None:
     report = report_of(output)
     show(report, console)
     console.print(f"Report: {output.path / HTML}", markup=False, soft_wrap=True)
-    if found := objections(report, data, store):
+    if found := objections(domain, report, data, store):
         raise DataError(" ".join(found))
 
 

@@ -85,7 +85,15 @@ class Record:
             parts.append(f"rejected\x1f{comparison_text(self.rejected)}")
         if self.is_desirable is not None:
             parts.append(f"desirable\x1f{self.is_desirable}")
+        if self.tools is not None:
+            parts.append(f"tools\x1f{comparison_text(self.tools)}")
         return text_digest("\x1e".join(parts))
+
+    @cached_property
+    def exact_digest(self) -> str:
+        """SHA-256 of all texts as they are, to the last character."""
+        texts = [f"{m.role}\x1f{m.content}" for m in self.messages]
+        return text_digest("\x1e".join([*texts, self.rejected or "", self.tools or ""]))
 
     @cached_property
     def group_digest(self) -> str:

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 MANIFEST = "manifest.json"
 PACKAGE = Path(__file__).parent
+CODE_SUFFIXES = {".py", ".html", ".css"}
 KEY_DIGITS = 32
 """Hexadecimal digits of a stage's key: 128 bits of SHA-256."""
 
@@ -142,10 +143,15 @@ def code_version(*modules: str) -> dict[str, str]:
     digests = {}
     for module in modules:
         path = PACKAGE / module
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-        trees = [ast.dump(ast.parse(file.read_bytes())) for file in files]
-        digests[f"code:{module}"] = hashlib.sha256("".join(trees).encode()).hexdigest()[:16]
+        files = sorted(path.rglob("*.*")) if path.is_dir() else [path.with_suffix(".py")]
+        sources = [_source(file) for file in files if file.suffix in CODE_SUFFIXES]
+        digests[f"code:{module}"] = hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
     return digests
+
+
+def _source(file: Path) -> str:
+    text = file.read_text(encoding="utf-8")
+    return ast.dump(ast.parse(text)) if file.suffix == ".py" else text
 
 
 def package_versions(*packages: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tuneline.data.compare import Compared, compare_all
 from tuneline.data.config import DataConfig
 from tuneline.data.dedup.shingles import sketch
 from tuneline.data.fates import Texts
-from tuneline.data.keys import load_keys, table_of
+from tuneline.data.keys import KeyedRecord, load_keys, rows_of
 from tuneline.data.outside import Outside
 from tuneline.data.prepare import Splits
 from tuneline.data.snapshot import drops_of, take
@@ -43,25 +43,26 @@ class Line:
         label = hashlib.sha256(f"{rows} {self.config}".encode()).hexdigest()[:16]
         memory = memories.recall(self.folder / "memory", label)
         file = self.folder / "records.parquet"
-        pq.write_table(table_of(records), file)
-        threshold = self.config.near_dedup.threshold
+        keyed = (KeyedRecord(record, record, "unknown", None) for record in records)
+        pq.write_table(rows_of(keyed), file)
+        threshold = self.config.least_threshold
         kinds = {
             "full": [f"{r.prompt_text}\n{r.reference}" for r in records],
             "prompt": [r.prompt_text for r in records],
             "answer": [r.reference for r in records],
         }
         texts = Texts(load_keys([file]), {k: sketch(t, threshold) for k, t in kinds.items()})
-        outside = Outside.gather(memory, [], [], lambda: [], threshold)
+        outside = Outside.gather(memory, [], lambda: [], threshold)
         compared = compare_all(texts, memory, outside, self.config, [file], 1000)
-        self._remember(file, compared, label)
+        self._remember(texts, compared, label)
         sides = {name: self._records(file, compared, name) for name in Splits._fields}
         return Result(
             Splits(**sides), list(drops_of([file], texts.keys, compared.fates, 1000)), compared
         )
 
-    def _remember(self, file: Path, compared: Compared, label: str) -> None:
+    def _remember(self, texts: Texts, compared: Compared, label: str) -> None:
         used = self.folder / "used.parquet"
-        memories.write_used(used, [file], compared.fates, 1000)
+        memories.write_used(used, texts, compared.fates, 1000)
         memories.remember(self.folder / "memory", label, used)
 
     def _records(self, file: Path, compared: Compared, side: str) -> list[Record]:

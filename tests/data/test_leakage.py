@@ -75,7 +75,9 @@ def test_holdout_records_that_near_dedup_dropped_still_guard_their_neighbours(li
     group = group_on("holdout")
     holdout = [record(text, "Yes", group, line=n) for n, text in enumerate(chain, 1)]
     leaking = record(chain[3] + " today", "No", group_on("train"), line=9)
-    result = line(near_dedup={"threshold": 0.7}).run([*holdout, leaking, *fill])
+    result = line(near_dedup={"threshold": 0.7}, split={"leak_threshold": 0.7}).run(
+        [*holdout, leaking, *fill]
+    )
     assert sum(fate(result, r) == "holdout" for r in holdout) == 1
     assert fate(result, leaking) == "near_duplicate_in_holdout"
 
@@ -124,3 +126,57 @@ def test_the_member_that_stays_is_the_profiles_choice_on_the_winning_side(keep, 
     assert len(stays) == 1
     if keep != "first":
         assert stays == {"longest_answer": {long.place}, "source_order": {short.place}}[keep]
+
+
+@pytest.mark.parametrize("last", ["holdout", "train"])
+def test_a_copy_of_what_was_trained_on_never_guards_whatever_row_is_last(last, line, fill):
+    domain = line()
+    trained = record(LONG, "Yes", group_on("train"), line=1)
+    domain.run([trained, *fill])
+    group = group_on("holdout")
+    copies = [record(LONG + " today", "No", group, line=n) for n in (2, 3)]
+    end = record("what ends the file?", "this row", group_on(last), line=999)
+    first = domain.run([*copies, *fill, end])
+    assert "trained_on_before" in {fate(first, copy) for copy in copies}
+    again = domain.run([*copies, *fill, end, record("one more?", "row", line=1000)])
+    assert not {fate(again, copy) for copy in copies} & {"holdout"}
+
+
+def test_a_prompt_that_differs_in_marks_alone_leaks(line, fill):
+    hidden = record("May the landlord enter?", "Only by appointment.", group_on("holdout"), line=1)
+    other = record("May the landlord enter", "Never, says the court.", group_on("train"), line=2)
+    assert fate(line().run([hidden, other, *fill]), other) == "same_prompt_in_holdout"
+
+
+def test_a_held_out_question_inside_a_training_conversation_leaks(line, fill):
+    question = "May the landlord enter the flat without notice?"
+    hidden = record(question, "Only in an emergency.", group_on("holdout"), line=1)
+    turns = (
+        Message("user", question),
+        Message("assistant", "Only in an emergency."),
+        Message("user", "And what is an emergency, for example?"),
+        Message("assistant", "A burst pipe."),
+    )
+    talk = Record(turns, "s", "f", 2, group_on("train"))
+    assert fate(line().run([hidden, talk, *fill]), talk) == "same_prompt_in_holdout"
+
+
+def test_short_turns_that_conversations_share_do_not_leak(line, fill):
+    def talk(subject, side, n):
+        turns = (
+            Message("user", f"Tell me about {subject} in the law of contracts"),
+            Message("assistant", f"{subject} it is."),
+            Message("user", "And then?"),
+            Message("assistant", f"Then more of {subject}."),
+        )
+        return Record(turns, "s", "f", n, group_on(side))
+
+    seen, hidden = talk("offer and acceptance", "train", 1), talk("frustration", "holdout", 2)
+    assert fate(line().run([seen, hidden, *fill]), seen) == "train"
+
+
+def test_milder_dedup_does_not_mean_a_leaking_holdout(line, fill):
+    hidden = record(LONG, "Yes", group_on("holdout"), line=1)
+    leaking = record(LONG + " today", "Yes", group_on("train"), line=2)
+    result = line(near_dedup={"threshold": 1.0}).run([hidden, leaking, *fill])
+    assert fate(result, leaking) == "near_duplicate_in_holdout"

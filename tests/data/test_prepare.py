@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tuneline.data.config import DataConfig
@@ -106,7 +107,10 @@ def test_too_many_bad_rows_stop_the_run_and_lie_in_quarantine(store, config_of):
     config = config_of([*good_rows(), *bad])
     with pytest.raises(DataError) as caught:
         prepare("civil", config, store)
-    place, quarantine = config.sources[0].path, store.root / "quarantine" / "civil-code.jsonl"
+    place, quarantine = (
+        config.sources[0].path,
+        store.root / "quarantine" / "civil" / "civil-code.jsonl",
+    )
     message = str(caught.value)
     assert (
         "source 'civil-code': 5 of 65 rows are unusable, more than max_bad_fraction=0.05" in message
@@ -119,7 +123,10 @@ def test_too_many_bad_rows_stop_the_run_and_lie_in_quarantine(store, config_of):
 
 
 def test_quarantine_names_what_is_bad_now(store, config_of):
-    bad, quarantine = {"instruction": "no answer"}, store.root / "quarantine" / "civil-code.jsonl"
+    bad, quarantine = (
+        {"instruction": "no answer"},
+        store.root / "quarantine" / "civil" / "civil-code.jsonl",
+    )
     prepare("civil", config_of([*good_rows(), bad]), store)
     assert [drop["reason"] for drop in lines(quarantine)] == ["missing_answer"]
     prepare("civil", config_of(good_rows()), store)
@@ -229,7 +236,7 @@ def test_planted_near_duplicate_leaks_are_found(store, config_of):
         copy = tokens.copy()
         copy[random.integers(0, 40)] = random.integers(0, 400)
         planted += [row(tokens, f"answer {n}"), row(copy, f"another {n * 7}")]
-    splits = load_splits(prepare("civil", config_of(planted, near_dedup={"threshold": 0.7}), store))
+    splits = load_splits(prepare("civil", config_of(planted, split={"leak_threshold": 0.7}), store))
     prompts = [
         {record.prompt_text for record in side}
         for side in ([*splits.train, *splits.validation], splits.holdout)
@@ -278,3 +285,100 @@ def test_the_manifest_says_where_a_snapshot_came_from_and_what_is_in_it(store, c
     assert manifest["counts"]["read"] == N_GOOD
     assert manifest["schema"]["digest"] == "string"
     assert set(manifest["files"]) > {"train.parquet", "holdout.parquet"}
+
+
+def phones(n):
+    return [
+        {"instruction": f"请拨打电话 138{i:08d} 咨询 {i * i}", "output": f"好 {i * 37}"}
+        for i in range(n)
+    ]
+
+
+def raw_lines(output):
+    splits = load_splits(output)
+    return {name: {r.line for r in side} for name, side in splits._asdict().items()}
+
+
+def test_a_changed_cleaning_rule_moves_no_record(store, config_of):
+    before = raw_lines(prepare("civil", config_of(phones(200)), store))
+    redact = {"rules": {"phone": "redact"}}
+    output = prepare("civil", config_of(phones(200), cleaning=redact), store)
+    after = raw_lines(output)
+    assert "138" not in load_splits(output).train[0].prompt_text
+    assert not before["holdout"] & (after["train"] | after["validation"])
+    assert not after["holdout"] & (before["train"] | before["validation"])
+    assert len(after["holdout"]) >= 20
+
+
+def test_memory_keeps_no_text(store, config_of):
+    prepare("civil", config_of(phones(60)), store)
+    (file,) = (store.root / "memory" / "civil").glob("*.parquet")
+    assert pq.read_table(file).num_rows >= 55
+    assert b"138000" not in file.read_bytes()
+    assert "拨打".encode() not in file.read_bytes()
+
+
+def test_memory_of_other_shingles_is_refused_and_not_compared(store, config_of):
+    prepare("civil", config_of(good_rows()), store)
+    (file,) = (store.root / "memory" / "civil").glob("*.parquet")
+    pq.write_table(pq.read_table(file).replace_schema_metadata({"shingles": "words-5"}), file)
+    with pytest.raises(DataError, match=r"written with shingles words-5.*move .* away"):
+        prepare("civil", config_of([*good_rows(), *odd_rows()]), store)
+
+
+def test_a_benchmark_that_cannot_be_compared_stops_the_run(store, config_of, tmp_path):
+    benchmark = tmp_path / "exam.jsonl"
+    rows = [{"instruction": row["instruction"], "output": ""} for row in good_rows()]
+    benchmark.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "exam", "path": str(benchmark), "license": "MIT"}
+    with pytest.raises(DataError, match="source 'exam': 60 of 60 rows are unusable"):
+        prepare("civil", config_of(good_rows(), benchmarks=[source]), store)
+
+
+def test_a_benchmark_row_that_training_would_drop_is_compared_all_the_same(
+    store, config_of, tmp_path
+):
+    benchmark = tmp_path / "exam.jsonl"
+    rows = [row | {"output": "Sorry, I cannot help with that."} for row in good_rows()[::3]]
+    benchmark.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "exam", "path": str(benchmark), "license": "MIT"}
+    report = report_of(prepare("civil", config_of(good_rows(), benchmarks=[source]), store))
+    check = next(c for c in report.certificate.checks if c.hidden == str(benchmark))
+    assert check.n_hidden == 20
+    assert check.found > 10
+
+
+def test_rows_that_are_all_dropped_are_an_error_in_words(store, config_of):
+    rows = [{"instruction": f"Who are you? {n}", "output": "I am {{name}}."} for n in range(9)]
+    with pytest.raises(DataError, match="train would be empty: 9 records were read, 0 are left"):
+        prepare("civil", config_of(rows), store)
+
+
+def test_another_domain_and_a_draft_leave_a_domains_files_alone(store, config_of):
+    bad = {"instruction": "no answer"}
+    first = prepare("civil", config_of([*good_rows(), bad]), store)
+    quarantine = store.root / "quarantine" / "civil" / "civil-code.jsonl"
+    other = prepare("criminal", config_of([*good_rows(), bad]), store)
+    assert "Data of criminal" in (other.path / "report.html").read_text()
+    assert first.path != other.path
+    prepare("civil", config_of(good_rows()), store, is_draft=True)
+    assert quarantine.exists()
+
+
+def test_records_that_differ_in_their_tools_are_not_the_same_text(store, tmp_path):
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Look up case {n * n}"},
+                {"role": "assistant", "content": f"Found {n * 37}"},
+            ],
+            "tools": json.dumps([{"name": f"search_{tool}"}]),
+        }
+        for n in range(40)
+        for tool in ("court", "archive")
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "s", "path": str(path), "license": "MIT"}
+    config = DataConfig.model_validate({"sources": [source], "near_dedup": {"enabled": False}})
+    assert "exact_dedup" not in report_of(prepare("civil", config, store)).dropped

@@ -11,12 +11,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.data.line import Line
 from tuneline.data.dedup.shingles import jaccard, sketch
-from tuneline.records import Message, Record, comparison_text
+from tuneline.data.keys import question_key
+from tuneline.records import Message, Record
 
 THRESHOLD = 0.6
 SETTINGS = {
     "near_dedup": {"threshold": THRESHOLD},
-    "split": {"holdout_fraction": 0.3, "validation_fraction": 0.2},
+    "split": {
+        "holdout_fraction": 0.3,
+        "validation_fraction": 0.2,
+        "leak_threshold": THRESHOLD,
+    },
 }
 # Few words, so that exact and near copies, conflicts and shared groups are common.
 WORDS = st.sampled_from(
@@ -58,8 +63,8 @@ def leaks(seen, hidden):
         [(i, len(seen) + j) for i in range(len(seen)) for j in range(len(hidden))], dtype=np.int64
     ).reshape(-1, 2)
     near = int((jaccard(sets, pairs) >= THRESHOLD).sum())
-    prompts = {comparison_text(r.prompt_text) for r in hidden}
-    return near + sum(comparison_text(r.prompt_text) in prompts for r in seen)
+    prompts = {question_key(r.prompt_text) for r in hidden}
+    return near + sum(question_key(r.prompt_text) in prompts for r in seen)
 
 
 @examples
@@ -128,7 +133,7 @@ class Retrains(RuleBasedStateMachine):
     @rule(fraction=st.sampled_from([0.1, 0.3, 0.5]))
     def change_the_share(self, fraction):
         """Somebody asks for a smaller or a larger holdout."""
-        split = {"holdout_fraction": fraction, "validation_fraction": 0.2}
+        split = SETTINGS["split"] | {"holdout_fraction": fraction}
         self.line = Line(self.folder, **(SETTINGS | {"split": split}))
         self.retrain()
 

@@ -18,7 +18,9 @@ from tuneline.data.splitting import (
 )
 from tuneline.records import Message, Record
 
-NO_MEMORY = pl.DataFrame(schema={"digest": pl.String, "group_digest": pl.String, "used": pl.String})
+NO_MEMORY = pl.DataFrame(
+    schema=dict.fromkeys(("raw_digest", "digest", "group_digest", "used"), pl.String)
+)
 
 
 def record(prompt, answer="Yes", group=None):
@@ -30,6 +32,7 @@ def keys(n, source="s", label="Yes", start=0):
     digests = [hashlib.sha256(name.encode()).hexdigest() for name in names]
     return pl.DataFrame(
         {
+            "raw_digest": [f"raw record of {name}" for name in names],
             "digest": [f"record of {name}" for name in names],
             "group_digest": digests,
             "position": [position(digest) for digest in digests],
@@ -40,7 +43,7 @@ def keys(n, source="s", label="Yes", start=0):
 
 
 def memory(rows, used):
-    return rows.select("digest", "group_digest", used=pl.lit(used))
+    return rows.select("raw_digest", "digest", "group_digest", used=pl.lit(used))
 
 
 def held(rows, sides):
@@ -131,7 +134,9 @@ def test_what_was_held_out_or_trained_on_stays_so_at_any_share(fraction):
 
 def test_new_records_of_a_group_that_is_held_out_are_held_out():
     known = memory(keys(200), HELD_OUT)
-    rows = keys(200).with_columns(digest=pl.lit("new ") + pl.col("digest"))
+    rows = keys(200).with_columns(
+        **{name: pl.format("new {}", name) for name in ("raw_digest", "digest")}
+    )
     assert held(rows, assign_sides(rows, known, SplitConfig())) == set(rows["digest"])
 
 
@@ -146,3 +151,28 @@ def test_a_record_that_was_trained_on_in_a_group_now_held_out_was_not_held_itsel
 
 def test_sides_are_named_in_the_order_in_which_they_win():
     assert SIDES == ("holdout", "validation", "train")
+
+
+@pytest.mark.parametrize("changed", ["raw_digest", "digest"])
+def test_a_record_is_known_by_its_text_before_cleaning_and_after(changed):
+    rows = keys(200)
+    known = memory(rows, HELD_OUT)
+    rows = rows.with_columns(
+        **{name: pl.format("new {}", name) for name in (changed, "group_digest")}
+    )
+    assert assign_sides(rows, known, SplitConfig())["was_held"].all()
+
+
+def test_the_order_of_rows_does_not_decide_in_which_stratum_a_group_is():
+    rows = keys(300).with_columns(
+        group_digest=pl.format("g{}", pl.int_range(300) // 3),
+        label=pl.when(pl.int_range(300) % 2 == 0).then(pl.lit("Yes")).otherwise(pl.lit("No")),
+    )
+    rows = rows.with_columns(position=pl.col("group_digest").map_elements(position, pl.Float64))
+    forward = held(rows, topped_up(rows, stratify="label", holdout_fraction=0.3))
+    backward = rows.reverse()
+    assert forward == held(backward, topped_up(backward, stratify="label", holdout_fraction=0.3))
+
+
+def test_no_records_have_no_sides():
+    assert topped_up(keys(1)[:0]).is_empty()

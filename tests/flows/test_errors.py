@@ -86,7 +86,9 @@ def test_too_many_rows_without_an_answer_stop_the_run_and_are_kept_aside(
     data.write_text(data.read_text() + 10 * bad)
     error = fails(monkeypatch, capsys, str(profile))
     assert "10 of 70 rows are unusable" in error
-    quarantine = next(word for word in error.split() if word.endswith("quarantine/rows.jsonl;"))
+    quarantine = next(
+        word for word in error.split() if word.endswith("quarantine/errors/rows.jsonl;")
+    )
     assert len(Path(quarantine.rstrip(";")).read_text().splitlines()) == 10
     _nothing_registered()
 

@@ -21,7 +21,6 @@ from tuneline.data.fates import (
     first_fates,
 )
 from tuneline.data.leakage import (
-    Hidden,
     drop_leaks,
     drop_outside_leaks,
     drop_trained_before,
@@ -78,8 +77,8 @@ def compare_all(
         files: Cleaned files, for texts that are compared by their meaning.
         rows: Rows in hand at a time.
     """
-    threshold = config.near_dedup.threshold
-    fates = first_fates(texts.keys, memory.read("digest", "group_digest", "used"), config)
+    threshold = config.split.leak_threshold
+    fates = first_fates(texts.keys, memory.uses(), config)
     drop_exact_duplicates(texts.keys, fates)
     if config.near_dedup.enabled:
         names = [source.name for source in config.sources]
@@ -88,26 +87,25 @@ def compare_all(
         from tuneline.data.dedup.semantic import drop_semantic_duplicates
 
         drop_semantic_duplicates(texts.keys, fates, config.semantic_dedup, files, rows)
-    fates.side = top_up(texts.keys, fates.side, fates.rank, fates.is_kept(), config.split)
-    drop_trained_before(texts, fates, outside.trained, threshold)
-    checks = _check_until_clean(texts, fates, outside, threshold)
+    for _ in range(MAX_ROUNDS):
+        fates.side = top_up(texts.keys, fates.side, fates.rank, fates.is_kept(), config.split)
+        if not drop_trained_before(texts, fates, outside.trained, threshold):
+            break
+    checks = _check_until_clean(texts, fates, outside, config)
     _log(checks)
     checks = tuple(replace(c, examples=_examples(c, texts.keys, fates, files)) for c in checks)
     return Compared(fates, checks, threshold)
 
 
 def _check_until_clean(
-    texts: Texts, fates: Fates, outside: Outside, threshold: float
+    texts: Texts, fates: Fates, outside: Outside, config: DataConfig
 ) -> tuple[LeakCheck, ...]:
     """Drop leaks, then search again with other hash functions until a search finds nothing."""
     rounds: list[dict[tuple[str, str], int]] = []
     for number in range(MAX_ROUNDS):
         if number:
-            texts = _rehashed(texts, threshold, SEED + number)
-            outside = outside._replace(
-                hidden=tuple(_rehash_hidden(h, threshold, SEED + number) for h in outside.hidden)
-            )
-        rounds.append(_one_round(texts, fates, outside, threshold))
+            texts, outside = _rehashed(texts, outside, config.least_threshold, SEED + number)
+        rounds.append(_one_round(texts, fates, outside, config.split.leak_threshold))
         if number and not sum(rounds[-1].values()):
             break
     n_hidden = {hidden.name: len(hidden.places) for hidden in outside.hidden}
@@ -135,13 +133,14 @@ def _one_round(
     return found
 
 
-def _rehashed(texts: Texts, threshold: float, seed: int) -> Texts:
+def _rehashed(texts: Texts, outside: Outside, threshold: float, seed: int) -> tuple[Texts, Outside]:
+    """The same sets under other hash functions."""
     full = rehash(texts.sketches["full"], threshold, seed)
-    return texts._replace(sketches={"full": full})
-
-
-def _rehash_hidden(hidden: Hidden, threshold: float, seed: int) -> Hidden:
-    return hidden._replace(sketches=rehash(hidden.sketches, threshold, seed))
+    hidden = []
+    for each in outside.hidden:
+        side = each.side._replace(sketches=rehash(each.side.sketches, threshold, seed))
+        hidden.append(each._replace(side=side))
+    return texts._replace(sketches={"full": full}), outside._replace(hidden=tuple(hidden))
 
 
 def _count(fates: Fates, seen: str) -> int:

@@ -1,8 +1,8 @@
 """Settings of the data stage: where records come from and what may stay."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuneline.data.cleaning.config import CleaningConfig
 from tuneline.data.reading.config import SourceConfig
@@ -53,6 +53,9 @@ class SplitConfig(_Settings):
     """Least share of records that are never trained on; what was held out once stays held out."""
     validation_fraction: float = Field(default=0.1, ge=0, lt=1)
     """Share of groups that training watches its loss on."""
+    leak_threshold: float = Field(default=0.8, gt=0, le=1)
+    """Jaccard similarity to a hidden record from which a training record is a leak. It has a
+    setting of its own, so that milder dedup does not mean a leaking holdout."""
     stratify: Literal["none", "source", "label"] = "none"
     """Reach the holdout's share in every source, or in every label (short answer) of each."""
 
@@ -87,10 +90,14 @@ class DataConfig(_Settings):
     """local: this machine's processes. `tcp://host:8786`: the Dask scheduler of a cluster whose
     workers see the same files and the same workspace."""
 
-    @field_validator("sources", "benchmarks")
-    @classmethod
-    def _check_names(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
-        names = [source.name for source in sources]
+    @property
+    def least_threshold(self) -> float:
+        """The lowest similarity that must not be missed."""
+        return min(self.near_dedup.threshold, self.split.leak_threshold)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [source.name for source in (*self.sources, *self.benchmarks)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"source names appear twice: {', '.join(twice)}")
-        return sources
+        return self

@@ -34,6 +34,8 @@ REASONS = (
 )
 """Stage and reason by code; 0 for records that stay."""
 CODES = {reason: code for code, (_, reason) in enumerate(REASONS)}
+LAST_COPY = CODES["similar_meaning"]
+"""Codes from 1 up to this one are of records that another record stands for."""
 NONE = -1
 
 

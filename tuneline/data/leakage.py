@@ -14,22 +14,31 @@ from numpy.typing import NDArray
 
 from tuneline.data.dedup.near import first_matches
 from tuneline.data.dedup.shingles import Sketches
-from tuneline.data.fates import NONE, Fates, Texts
+from tuneline.data.fates import LAST_COPY, NONE, Fates, Texts
 from tuneline.data.splitting import HOLDOUT, VALIDATION
 
 
+class Side(NamedTuple):
+    """Records that are compared: what they ask, and their sketches."""
+
+    prompts: pl.Series
+    """Digest of each whole prompt."""
+    questions: pl.Series
+    """Per record the hashes of the user's turns, the last one last."""
+    sketches: Sketches
+    """Of prompt and answer."""
+
+
 class Hidden(NamedTuple):
-    """Texts from outside the data: an earlier holdout, or a benchmark file."""
+    """Texts from outside the data: earlier runs, or a benchmark file."""
 
     name: str
     """As reports call it."""
     reason: str
     """earlier_holdout or benchmark: end of the drop's reason."""
-    prompts: pl.Series
-    """Digest of each prompt."""
     places: pl.Series
     """`file:line` of each."""
-    sketches: Sketches
+    side: Side
 
 
 class Matches(NamedTuple):
@@ -44,43 +53,55 @@ class Matches(NamedTuple):
         return int(((self.same_prompt >= 0) | (self.near >= 0)).sum())
 
 
-def find_leaks(
-    prompts: pl.Series,
-    sketches: Sketches,
-    hidden_prompts: pl.Series,
-    hidden: Sketches,
-    threshold: float,
-) -> Matches:
-    """Compare records with hidden ones: by their whole prompt, and by prompt and answer together.
+def find_leaks(seen: Side, hidden: Side, threshold: float) -> Matches:
+    """Compare records with hidden ones: by prompt and answer together, and by the prompt alone.
 
+    A prompt leaks as a whole, and where the hidden record's question is a turn of the seen one.
     Records that share an instruction and differ in its input do not leak.
     """
-    numbers = (
-        pl.DataFrame({"prompt": hidden_prompts})
-        .with_row_index("hidden")
-        .unique("prompt", keep="first")
-    )
-    same = pl.DataFrame({"prompt": prompts}).join(
-        numbers, on="prompt", how="left", maintain_order="left"
-    )
-    found = same["hidden"].cast(pl.Int64).fill_null(NONE).to_numpy()
-    return Matches(found, first_matches(sketches, hidden, threshold))
+    whole = _first_equal(seen.prompts.to_frame("key"), hidden.prompts.to_frame("key"))
+    asked = hidden.questions.list.last().to_frame("key")
+    turn = _first_equal(seen.questions.to_frame("key"), asked)
+    same_prompt = np.where(whole >= 0, whole, turn)
+    return Matches(same_prompt, first_matches(seen.sketches, hidden.sketches, threshold))
 
 
-def drop_trained_before(texts: Texts, fates: Fates, trained: Hidden, threshold: float) -> None:
-    """Records that are new to the holdout and say what an earlier run trained on go."""
+def _first_equal(seen: pl.DataFrame, hidden: pl.DataFrame) -> NDArray[np.int64]:
+    """Per seen record the first hidden one with an equal key (or a key in its list), or -1."""
+    numbered = hidden.with_row_index("hidden").drop_nulls("key")
+    firsts = numbered.unique("key", keep="first", maintain_order=True)
+    rows = seen.with_row_index("seen")
+    rows = rows.explode("key") if isinstance(seen["key"].dtype, pl.List) else rows
+    found = rows.join(firsts, on="key").group_by("seen").agg(pl.min("hidden"))
+    first = np.full(len(seen), NONE)
+    first[found["seen"].to_numpy()] = found["hidden"].to_numpy()
+    return first
+
+
+def side_of(texts: Texts, rows: NDArray[np.int64]) -> Side:
+    """Some of the records, in the order given."""
+    return Side(
+        texts.keys["prompt_digest"].gather(rows),
+        texts.keys["questions"].gather(rows),
+        texts.sketches["full"].take(rows),
+    )
+
+
+def drop_trained_before(texts: Texts, fates: Fates, trained: Hidden, threshold: float) -> int:
+    """Records new to the holdout that say what an earlier run trained on go; returns how many."""
     rows = np.flatnonzero(fates.is_kept("holdout") & ~fates.was_held)
-    matches = _compare(texts, rows, trained, threshold)
+    matches = find_leaks(side_of(texts, rows), trained.side, threshold)
     found = np.maximum(matches.near, matches.same_prompt)
     leaks = found >= 0
     places = trained.places.gather(found[leaks]).to_list()
     fates.drop_because_of(rows[leaks], "trained_on_before", trained.name, places)
+    return matches.n
 
 
 def drop_outside_leaks(texts: Texts, fates: Fates, hidden: Hidden, threshold: float) -> int:
     """Train and validation records that say what texts from outside say go; returns how many."""
     rows = np.flatnonzero(fates.is_kept() & (fates.side != HOLDOUT))
-    matches = _compare(texts, rows, hidden, threshold)
+    matches = find_leaks(side_of(texts, rows), hidden.side, threshold)
     for found, kind in ((matches.near, "near_duplicate"), (matches.same_prompt, "same_prompt")):
         leaks = found >= 0
         places = hidden.places.gather(found[leaks]).to_list()
@@ -100,14 +121,7 @@ def drop_leaks(texts: Texts, fates: Fates, seen: int, hidden: int, threshold: fl
     """
     rows = fates.order[((fates.reason == 0) & (fates.side == seen))[fates.order]]
     guards = fates.order[guarding(fates, hidden)[fates.order]]
-    prompts, sketches = texts.keys["prompt_digest"], texts.sketches["full"]
-    matches = find_leaks(
-        prompts.gather(rows),
-        sketches.take(rows),
-        prompts.gather(guards),
-        sketches.take(guards),
-        threshold,
-    )
+    matches = find_leaks(side_of(texts, rows), side_of(texts, guards), threshold)
     name = {HOLDOUT: "holdout", VALIDATION: "validation"}[hidden]
     for found, kind in ((matches.near, "near_duplicate"), (matches.same_prompt, "same_prompt")):
         leaks = found >= 0
@@ -117,16 +131,14 @@ def drop_leaks(texts: Texts, fates: Fates, seen: int, hidden: int, threshold: fl
 
 def guarding(fates: Fates, hidden: int) -> NDArray[np.bool_]:
     """Records of a hidden side that stay, and copies that went for one that stays there."""
-    kept = (fates.reason == 0) & (fates.side == hidden)
-    copies = (fates.reason > 0) & (fates.reason <= 3) & (fates.side == hidden)
-    because = np.where(copies, fates.because, 0)
-    for _ in range(3):  # exact copy -> near copy -> semantic copy -> the one that stays
-        because = np.where(fates.reason[because] > 0, fates.because[because], because)
-    guards: NDArray[np.bool_] = kept | (copies & kept[because])
+    guards: NDArray[np.bool_] = (fates.reason == 0) & (fates.side == hidden)
+    copies = np.flatnonzero(
+        (fates.reason > 0) & (fates.reason <= LAST_COPY) & (fates.side == hidden)
+    )
+    because = fates.because[copies]
+    for _ in range(LAST_COPY):  # exact copy -> near copy -> semantic copy -> the one that stays
+        goes_on = fates.reason[because] > 0
+        because = np.where(goes_on, fates.because[because], because)
+        copies, because = copies[because != NONE], because[because != NONE]
+    guards[copies[guards[because]]] = True
     return guards
-
-
-def _compare(texts: Texts, rows: NDArray[np.int64], hidden: Hidden, threshold: float) -> Matches:
-    prompts = texts.keys["prompt_digest"].gather(rows)
-    sketches = texts.sketches["full"].take(rows)
-    return find_leaks(prompts, sketches, hidden.prompts, hidden.sketches, threshold)

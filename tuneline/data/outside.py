@@ -7,10 +7,9 @@ from typing import NamedTuple
 import polars as pl
 
 from tuneline.data.dedup.files import load_sketches
-from tuneline.data.dedup.shingles import sketch
 from tuneline.data.ingest import RECORDS
 from tuneline.data.keys import load_keys
-from tuneline.data.leakage import Hidden
+from tuneline.data.leakage import Hidden, Side
 from tuneline.data.memory import Memory
 from tuneline.data.splitting import HELD_OUT, TRAINED_ON
 from tuneline.store import StageOutput
@@ -31,28 +30,22 @@ class Outside(NamedTuple):
         cls,
         memory: Memory,
         benchmarks: Sequence[StageOutput],
-        benchmark_files: Sequence[Path],
         sketch_all: SketchAll,
         threshold: float,
     ) -> "Outside":
-        """Sketch and key all of it; what was sketched before is read."""
-        remembered = memory.read("prompt_digest", "place", "used", "text")
-        earlier = _remembered(
-            remembered, HELD_OUT, "earlier holdouts", "earlier_holdout", threshold
-        )
-        trained = _remembered(remembered, TRAINED_ON, "earlier training", "training", threshold)
+        """Read what earlier runs left, and key and sketch the benchmark files."""
+        trained, earlier = (memory.hidden(used, threshold) for used in (TRAINED_ON, HELD_OUT))
         folders = sketch_all(benchmarks, RECORDS, kinds=("full",)) if benchmarks else []
-        named = []
-        for folder, file in zip(folders, benchmark_files, strict=True):
-            keys = load_keys([file])
-            places = keys.select(place=pl.format("{}:{}", "file", "line"))["place"]
-            name = keys["file"][0] if len(keys) else str(file)
-            sketches = load_sketches([folder], "full", threshold)
-            named.append(Hidden(name, "benchmark", keys["prompt_digest"], places, sketches))
+        named = [
+            _benchmark(output.path / RECORDS, folder, threshold)
+            for output, folder in zip(benchmarks, folders, strict=True)
+        ]
         return cls(trained, (earlier, *named))
 
 
-def _remembered(rows: pl.DataFrame, used: str, name: str, reason: str, threshold: float) -> Hidden:
-    some = rows.filter(pl.col("used") == used)
-    sketches = sketch(some["text"].to_list(), threshold)
-    return Hidden(name, reason, some["prompt_digest"], some["place"], sketches)
+def _benchmark(file: Path, folder: Path, threshold: float) -> Hidden:
+    keys = load_keys([file])
+    places = keys.select(place=pl.format("{}:{}", "file", "line"))["place"]
+    sketches = load_sketches([folder], "full", threshold)
+    side = Side(keys["prompt_digest"], keys["questions"], sketches)
+    return Hidden(keys["file"][0], "benchmark", places, side)

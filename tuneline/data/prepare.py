@@ -7,6 +7,7 @@ looks at all records together, by keys and sketches; texts stay on disk.
 """
 
 import logging
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -16,7 +17,12 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from tuneline.data import memory as memories
-from tuneline.data.cleaning.config import DEFAULTS
+from tuneline.data.cleaning.config import (
+    DEFAULTS,
+    FAULT_DEFAULTS,
+    PERSONAL_DEFAULTS,
+    CleaningConfig,
+)
 from tuneline.data.compare import Compared, compare_all
 from tuneline.data.config import DataConfig, SourceConfig
 from tuneline.data.drops import Drop, read_drops, read_findings, write_drops
@@ -40,7 +46,14 @@ from tuneline.data.summary import data_report
 from tuneline.progress import Progress, silent
 from tuneline.records import Record, read_records
 from tuneline.reports import DataReport, load_report, save_report
-from tuneline.store import StageOutput, Store, code_version, digest_of, package_versions
+from tuneline.store import (
+    StageOutput,
+    Store,
+    code_version,
+    digest_of,
+    file_digests,
+    package_versions,
+)
 
 log = logging.getLogger(__name__)
 
@@ -100,18 +113,20 @@ def prepare(
 
     Raises:
         DataError: A file cannot be used, a source has too many bad rows, or train or holdout
-            would be empty. Bad rows then lie in `<store root>/quarantine/<source>.jsonl`.
+            would be empty. Bad rows then lie in `<store root>/quarantine/<domain>/`.
     """
     cleaned = clean_files(config.sources, config, store, tokenizer, progress)
-    quarantined = store.root / QUARANTINE
-    quarantine(
-        {source.name: cleaned.bad_rows(source.name) for source in config.sources}, quarantined
-    )
+    benchmarks = clean_files(config.benchmarks, _only_mended(config), store, None)
+    quarantined = quarantine_of(store, domain, is_draft=is_draft)
+    bad_rows = {s.name: cleaned.bad_rows(s.name) for s in config.sources}
+    bad_rows |= {s.name: benchmarks.bad_rows(s.name) for s in config.benchmarks}
+    quarantine(bad_rows, quarantined)
+    files = [report.file for report in (*cleaned.reports, *benchmarks.reports)]
     if not is_draft:
-        stop_at_first(bad_row_objections([r.file for r in cleaned.reports], config, quarantined))
-    benchmarks = clean_files(config.benchmarks, config, store, None)
+        stop_at_first(bad_row_objections(files, config, quarantined))
     folder = store.root / "memory" / domain
     inputs = {
+        "domain": domain,
         "files": [output.digest for output in cleaned.outputs],
         "benchmarks": [output.digest for output in benchmarks.outputs],
         "settings": config.model_dump(
@@ -120,8 +135,9 @@ def prepare(
         "sources": [source.name for source in config.sources],
         "max_seq_tokens": max_seq_tokens,
         "is_draft": is_draft,
-        **code_version("data"),
-        **package_versions("polars"),
+        "semantic_model": _model_digest(config),
+        **code_version("data", "records", "reports"),
+        **package_versions("polars", "numba", "scikit-learn", "transformers"),
     }
     label = digest_of(inputs)[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,10 +175,29 @@ def report_of(output: StageOutput) -> DataReport:
     return load_report(output.path / SPLIT_REPORT, DataReport)
 
 
-def objections(report: DataReport, config: DataConfig, store: Store) -> list[str]:
+def objections(domain: str, report: DataReport, config: DataConfig, store: Store) -> list[str]:
     """What of a draft would stop a run, in sentences with the way out."""
-    bad = bad_row_objections(report.files, config, store.root / QUARANTINE)
-    return [*bad, *side_objections(report)]
+    folder = quarantine_of(store, domain, is_draft=True)
+    return [*bad_row_objections(report.files, config, folder), *side_objections(report)]
+
+
+def quarantine_of(store: Store, domain: str, *, is_draft: bool) -> Path:
+    """Folder of a domain's bad rows; drafts have one of their own."""
+    return store.root / (f"{QUARANTINE}-of-drafts" if is_draft else QUARANTINE) / domain
+
+
+def _only_mended(config: DataConfig) -> DataConfig:
+    """Benchmarks are compared, not learned from: nothing about them is a reason to drop a row."""
+    rules = dict.fromkeys((*FAULT_DEFAULTS, *PERSONAL_DEFAULTS), "off")
+    cleaning = CleaningConfig(rules={**config.cleaning.rules, **rules})
+    return config.model_copy(update={"cleaning": cleaning})
+
+
+def _model_digest(config: DataConfig) -> object:
+    """What the semantic model is, where it lies in a folder."""
+    folder = Path(config.semantic_dedup.model or "")
+    is_folder = config.semantic_dedup.model is not None and folder.is_dir()
+    return file_digests(folder) if is_folder else config.semantic_dedup.model
 
 
 def clean_files(
@@ -193,17 +228,17 @@ def _write(
     max_seq_tokens: int,
     out: Path,
 ) -> None:
-    rows, threshold = rows_in(config.memory_mib), config.near_dedup.threshold
+    rows, threshold = rows_in(config.memory_mib, cleaned.records), config.least_threshold
     sketch = partial(sketch_all, store=store, config=config, rows=rows)
     texts = load_texts(
         load_keys(cleaned.records), sketch(cleaned.outputs, RECORDS), dedup_kinds(config), threshold
     )
-    outside = Outside.gather(memory, benchmarks.outputs, benchmarks.records, sketch, threshold)
+    outside = Outside.gather(memory, benchmarks.outputs, sketch, threshold)
     compared = compare_all(texts, memory, outside, config, cleaned.records, rows)
     report = data_report(cleaned.reports, cleaned.records, texts.keys, compared, max_seq_tokens)
     for side in SIDES:
         write_side(cleaned.records, compared.fates, side, rows, out / f"{side}.parquet")
-    memories.write_used(out / USED, cleaned.records, compared.fates, rows)
+    memories.write_used(out / USED, texts, compared.fates, rows)
     write_drops(out / DROPPED, _all_drops(cleaned, texts, compared, rows))
     _join((output.path / FINDINGS for output in cleaned.outputs), out / FOUND)
     report = compared.certified(report, out)
@@ -222,4 +257,5 @@ def _all_drops(cleaned: Cleaned, texts: Texts, compared: Compared, rows: int) ->
 def _join(files: Iterable[Path], path: Path) -> None:
     with path.open("wb") as out:
         for file in files:
-            out.write(file.read_bytes())
+            with file.open("rb") as part:
+                shutil.copyfileobj(part, out)

@@ -22,23 +22,24 @@ def quarantine(bad_rows: Mapping[str, Iterable[Drop]], folder: Path) -> None:
     """Write each source's bad rows to `<folder>/<source>.jsonl`; none leaves no file."""
     for source, drops in bad_rows.items():
         path = folder / f"{source}.jsonl"
-        path.unlink(missing_ok=True)
-        if bad := list(drops):
-            write_drops(path, bad)
-            log.warning("quarantine: source=%s rows=%d file=%s", source, len(bad), path)
+        if n_bad := write_drops(path, drops):
+            log.warning("quarantine: source=%s rows=%d file=%s", source, n_bad, path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def bad_row_objections(
     files: Sequence[FileReport], config: DataConfig, folder: Path
 ) -> Iterator[str]:
     """Sources with too many bad rows, in sentences with the first rows and the way out."""
-    for source in config.sources:
+    for source in (*config.sources, *config.benchmarks):
         own = [file for file in files if file.source == source.name]
         n_bad, n_read = sum(f.n_bad for f in own), sum(f.n_read for f in own)
         if n_bad <= config.max_bad_fraction * n_read:
             continue
         path = folder / f"{source.name}.jsonl"
-        first = "; ".join(f"{d.place}: {d.detail}" for d in islice(read_drops(path), 3))
+        drops = read_drops(path) if path.exists() else iter(())
+        first = "; ".join(f"{drop.place}: {drop.detail}" for drop in islice(drops, 3))
         yield (
             f"source {source.name!r}: {n_bad} of {n_read} rows are unusable, more than "
             f"max_bad_fraction={config.max_bad_fraction:g}. First: {first}. All of them are in "

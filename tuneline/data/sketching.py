@@ -21,7 +21,7 @@ class SketchPiece:
     file: Path
     digest: str
     kinds: tuple[str, ...]
-    """Names in `keys.TEXTS`, or `text` for a column of that name."""
+    """Names in `keys.TEXTS`."""
     threshold: float
     root: Path
     rows: int
@@ -29,7 +29,7 @@ class SketchPiece:
 
 def sketch_piece(piece: SketchPiece) -> StageOutput:
     """Sketch one file, unless that was done before."""
-    texts = {kind: TEXTS[kind]() if kind in TEXTS else pl.col(kind) for kind in piece.kinds}
+    texts = {kind: TEXTS[kind]() for kind in piece.kinds}
     return sketch_file(piece.file, piece.digest, texts, piece.threshold, piece.root, piece.rows)
 
 
@@ -51,7 +51,7 @@ def sketch_all(
     pieces = [
         SketchPiece(
             output.path / name, output.digest, kinds or dedup_kinds(config),
-            config.near_dedup.threshold, store.root, rows,
+            config.least_threshold, store.root, rows,
         )
         for output in outputs
     ]  # fmt: skip

@@ -13,13 +13,20 @@ from tuneline.data.fates import NONE, REASONS, Fates
 from tuneline.data.keys import COLUMNS
 from tuneline.records import record_of
 
-BYTES_PER_ROW = 4_000
-"""What a row takes in hand, with its copies; a generous guess."""
+LARGE = pa.schema([f.with_type(pa.large_string()) if f.type == pa.string() else f for f in COLUMNS])
+"""Columns that do not overflow when slices of many rows are put together."""
+COPIES = 8
+"""How often a row's bytes are in hand while it is moved, as Arrow and as Python values."""
+MIN_ROW_BYTES = 500
 
 
-def rows_in(memory_mib: int) -> int:
-    """Rows that may be in hand at a time."""
-    return max(1_000, memory_mib * 2**20 // BYTES_PER_ROW)
+def rows_in(memory_mib: int, files: Sequence[Path]) -> int:
+    """Rows of cleaned files that may be in hand at a time, by their average size."""
+    metadata = [pq.read_metadata(file) for file in files]
+    n_rows = sum(each.num_rows for each in metadata)
+    n_bytes = sum(m.row_group(i).total_byte_size for m in metadata for i in range(m.num_row_groups))
+    row_bytes = max(MIN_ROW_BYTES, n_bytes // max(1, n_rows))
+    return max(1_000, int(memory_mib * 2**20 // (COPIES * row_bytes)))
 
 
 def write_side(files: Sequence[Path], fates: Fates, side: str, rows: int, path: Path) -> None:
@@ -53,7 +60,7 @@ def take(files: Sequence[Path], rows: np.ndarray) -> pa.Table:
         return COLUMNS.empty_table()
     found = pa.concat_tables(parts)
     places = np.searchsorted(np.concatenate(starts), rows)
-    return found.take(pa.array(places))
+    return found.take(pa.array(places)).cast(COLUMNS)
 
 
 def _take_from(file: Path, rows: np.ndarray) -> pa.Table:
@@ -65,7 +72,7 @@ def _take_from(file: Path, rows: np.ndarray) -> pa.Table:
         if len(inside):
             parts.append(reader.read_row_group(group, COLUMNS.names).take(pa.array(inside)))
         first += n
-    return pa.concat_tables(parts).cast(COLUMNS)
+    return pa.concat_tables(parts).cast(LARGE)
 
 
 def drops_of(files: Sequence[Path], keys: pl.DataFrame, fates: Fates, rows: int) -> Iterator[Drop]:

@@ -37,8 +37,8 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
     """Side and rank of every record.
 
     Args:
-        keys: One row a record: digest, group_digest, position, source, label.
-        memory: What earlier runs used: digest, group_digest, used (held_out or trained_on).
+        keys: One row a record: raw_digest, digest, group_digest, position, source, label.
+        memory: What earlier runs used: the same digests, used (held_out or trained_on).
         config: Shares and strata.
 
     Returns:
@@ -46,7 +46,10 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
         the lower one stays: held out before, trained on before, holdout, validation, train) and
         `was_held` (this very record was held out before).
     """
-    own, by_group = (_used_before(keys, memory, by) for by in ("digest", "group_digest"))
+    by_raw, by_text, by_group = (
+        _used_before(keys, memory, by) for by in ("raw_digest", "digest", "group_digest")
+    )
+    own = pl.select(pl.min_horizontal(by_raw, by_text)).to_series()
     known = keys.select("group_digest", used=own.zip_with(own.is_not_null(), by_group))
     groups = keys.group_by("group_digest").agg(pl.first("position"))
     groups = groups.join(known.group_by("group_digest").agg(pl.min("used")), on="group_digest")
@@ -79,12 +82,14 @@ def top_up(
     Returns:
         New sides: groups that no run used before, with the next positions, are held out.
     """
+    if keys.is_empty():
+        return side
     marks = {"side": side, "is_new": rank > VALIDATION + 1, "n": is_kept.astype(np.int64)}
     table = keys.with_columns(stratum=_stratum(config.stratify), **{
         name: pl.Series(values) for name, values in marks.items()
     })  # fmt: skip
     groups = table.group_by("group_digest").agg(
-        pl.first("position", "stratum", "side"), pl.all("is_new"), pl.sum("n")
+        pl.first("position", "side"), pl.min("stratum"), pl.all("is_new"), pl.sum("n")
     )
     added = pl.concat(
         _lacking(stratum, config.holdout_fraction) for _, stratum in groups.group_by("stratum")

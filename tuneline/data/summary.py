@@ -8,7 +8,7 @@ import polars as pl
 
 from tuneline.data import statistics as count
 from tuneline.data.compare import Compared
-from tuneline.data.fates import Fates
+from tuneline.data.fates import LAST_COPY, Fates
 from tuneline.data.ingest import IngestReport
 from tuneline.reports import DataReport
 
@@ -90,7 +90,7 @@ def _log(report: DataReport) -> None:
 
 
 def _warn_of_losses(keys: pl.DataFrame, fates: Fates) -> None:
-    is_copy = pl.Series((fates.reason > 0) & (fates.reason <= 3))
+    is_copy = pl.Series((fates.reason > 0) & (fates.reason <= LAST_COPY))
     lost = (
         keys.select("source", is_copy=is_copy)
         .group_by("source")
