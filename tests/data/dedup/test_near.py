@@ -53,10 +53,10 @@ def roots_of(pairs, n):
     return [find(i) for i in range(n)]
 
 
-@pytest.fixture(params=["prefix filter", "bands"])
+@pytest.fixture(params=["with prefix filter", "bands alone"])
 def way(request, monkeypatch):
-    """Both ways to find pairs: exactly in small data, by MinHash bands in large data."""
-    if request.param == "bands":
+    """With the prefix filter, as in small data, and by MinHash bands alone, as in large data."""
+    if request.param == "bands alone":
         monkeypatch.setattr(near, "EXACT_UP_TO", 0)
 
 

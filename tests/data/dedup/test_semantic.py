@@ -39,6 +39,10 @@ def test_texts_without_a_word_in_common_stay_apart():
     assert near_vectors(embed(["a b", "c d"], "tfidf"), 0.5).tolist() == [0, 1]
 
 
+def test_texts_of_signs_alone_stay_apart():
+    assert near_vectors(embed(["!?", "!!", "…"], "tfidf"), 0.5).tolist() == [0, 1, 2]
+
+
 class EnglishOnly:
     unk_token_id = 0
 

@@ -39,13 +39,13 @@ def sketch_file(
 
 
 def load_sketches(outputs: Sequence[Path], kind: str, threshold: float) -> Sketches:
-    """The sketches of all files, in their order; shingles stay on disk until they are read."""
+    """The sketches of all files, in their order."""
     if not outputs:
         return sketch([], threshold)
-    parts = [
+    parts = (
         Sketches(*(np.load(folder / f"{kind}-{part}.npy") for part in PARTS)) for folder in outputs
-    ]
-    return parts[0] if len(parts) == 1 else concatenate(parts)
+    )
+    return next(parts) if len(outputs) == 1 else concatenate(parts)
 
 
 def _write(file: Path, texts: dict[str, pl.Expr], threshold: float, rows: int, out: Path) -> None:

@@ -3,17 +3,14 @@
 They know arrays only; what the numbers mean is told by their callers.
 """
 
-from typing import Any
-
 import numpy as np
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
 from tuneline.data.dedup.characters import ALONE, BREAK, DIGIT, ODD, POINT, WORD
+from tuneline.data.dedup.compiling import compiled, inlined
 
 GOLDEN = uint64(0x9E3779B97F4A7C15)
 MAX_BUCKETS, MAX_BUCKET = 2**16, 32
-compiled: Any = njit(cache=True, nogil=True)
-inlined: Any = njit(cache=True, nogil=True, inline="always")
 
 
 @inlined

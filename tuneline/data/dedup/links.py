@@ -7,7 +7,8 @@ depends on that order and on nothing else.
 import numpy as np
 from numba import int64, uint64
 
-from tuneline.data.dedup.kernels import compiled, inlined, overlap
+from tuneline.data.dedup.compiling import compiled, inlined
+from tuneline.data.dedup.kernels import overlap
 
 MAX_RUN = 64
 """Texts in a run up to which all pairs are compared, and representatives kept in a longer one."""

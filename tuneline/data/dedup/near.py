@@ -1,8 +1,7 @@
 """Near-duplicates in any number of texts: components of one set, or matches between two sets.
 
-Up to `EXACT_UP_TO` texts every pair that can reach the threshold is compared (prefix filter).
-Above, MinHash bands say which texts meet; in runs too long to compare all pairs, the prefix filter
-helps again. Every pair is verified by its true similarity, so nothing is joined by chance.
+MinHash bands say which texts meet. Up to `EXACT_UP_TO` texts, and for texts that met too many others
+to compare all pairs, those that share a rare shingle meet as well (prefix filter). Every pair is verified by its true similarity, so nothing is joined by chance.
 """
 
 from collections.abc import Iterator
@@ -35,11 +34,9 @@ def components(
     crowded = np.zeros(texts.n_texts, dtype=np.bool_)
     answer_sets = _sets(texts if answers is None else answers)
     more = (_sets(texts), answer_sets, answers is not None, threshold, parent, crowded)
-    if texts.n_texts <= EXACT_UP_TO:
-        crowded[:] = True
-    else:
-        for packed in _packed_bands(texts.bands):
-            links.link_runs(packed, *more)
+    for packed in _packed_bands(texts.bands):
+        links.link_runs(packed, *more)
+    crowded |= texts.n_texts <= EXACT_UP_TO
     if crowded.any():
         links.link_runs(_rarest(texts, np.flatnonzero(crowded), threshold), *more)
     while (parent != parent[parent]).any():
@@ -61,11 +58,9 @@ def first_matches(left: Sketches, right: Sketches, threshold: float) -> NDArray[
     n_left, n_all = left.n_texts, left.n_texts + right.n_texts
     crowded = np.zeros(n_all, dtype=np.bool_)
     more = (n_left, _sets(left), _sets(right), threshold, match, crowded)
-    if n_all <= EXACT_UP_TO:
-        crowded[:] = True
-    else:
-        for packed in _packed_bands(left.bands, right.bands):
-            links.match_runs(packed, *more)
+    for packed in _packed_bands(left.bands, right.bands):
+        links.match_runs(packed, *more)
+    crowded |= n_all <= EXACT_UP_TO
     crowded[:n_left] &= match < 0
     if crowded[:n_left].any():
         links.match_runs(_rarest_of_two(left, right, crowded, threshold), *more)

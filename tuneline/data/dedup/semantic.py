@@ -96,7 +96,10 @@ def _embed_by_tfidf(texts: Sequence[str]) -> NDArray[np.float32]:
     # Chinese characters are words of their own; everything else as sklearn cuts it.
     pattern = r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3400-\u4dbf\u4e00-\u9fff]+"
     terms = TfidfVectorizer(ngram_range=(1, 2), token_pattern=pattern, dtype=np.float32)
-    matrix = terms.fit_transform(texts)
+    try:
+        matrix = terms.fit_transform(texts)
+    except ValueError:  # no text has a word
+        return np.zeros((len(texts), 1), dtype=np.float32)
     if min(matrix.shape) <= N_COMPONENTS:  # nothing to reduce
         dense: NDArray[np.float32] = matrix.toarray()
         return dense
