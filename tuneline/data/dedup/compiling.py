@@ -26,7 +26,7 @@ def _cache_folder() -> Path:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())
+    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 compiled: Any = numba.njit(cache=True, nogil=True)
 inlined: Any = numba.njit(cache=True, nogil=True, inline="always")

@@ -1,7 +1,8 @@
 """Near-duplicates in any number of texts: components of one set, or matches between two sets.
 
-MinHash bands say which texts meet. Up to `EXACT_UP_TO` texts, and for texts that met too many others
-to compare all pairs, those that share a rare shingle meet as well (prefix filter). Every pair is verified by its true similarity, so nothing is joined by chance.
+MinHash bands say which texts meet. Up to `EXACT_UP_TO` texts, and for texts that met too many
+others to compare all pairs, those that share a rare shingle meet as well (prefix filter). Every
+pair is verified by its true similarity, so nothing is joined by chance.
 """
 
 from collections.abc import Iterator
