@@ -131,6 +131,14 @@ def test_a_source_that_lost_most_of_its_rows_names_the_stage():
     assert "raise near_dedup.threshold" in sentence
 
 
+def test_rows_lost_to_semantic_dedup_have_a_way_out_of_their_own():
+    sources = {"faq": {"read": 2000, "kept": 900}}
+    dropped = {"semantic_dedup": {"similar_meaning": 1100}}
+    (sentence,) = advice(n_kept=900, sources=sources, dropped=dropped)
+    assert "raise semantic_dedup.threshold" in sentence
+    assert "near_dedup.threshold" not in sentence
+
+
 def test_records_longer_than_training_takes_are_told_from_one_in_twenty():
     assert "Nothing to mend" in advice(n_truncated=100, max_tokens=1024)[0]
     (sentence,) = advice(n_truncated=120, max_tokens=1024)

@@ -6,9 +6,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tuneline.data.drops import Drop, Finding
+from tuneline.data import showing
+from tuneline.data.advice import WAYS_OUT
+from tuneline.data.drops import EXCERPT_CHARS, Drop, Finding
 from tuneline.data.excerpts import excerpt, mark_changes, reveal, shorten
-from tuneline.data.html_report import MAX_LISTED, N_EXAMPLES, write_html
+from tuneline.data.fates import REASONS
+from tuneline.data.html_report import MAX_LISTED, N_EXAMPLES, STAGES, write_html
 from tuneline.reports import (
     Certificate,
     Cluster,
@@ -275,3 +278,18 @@ def test_importing_the_page_does_not_import_jinja2():
     code = "import sys, tuneline.data.html_report; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_every_stage_that_drops_has_its_place_in_the_funnel_and_its_way_out(page_of):
+    stages = [*dict.fromkeys(["formats", "cleaning", *(stage for stage, _ in REASONS[1:])])]
+    assert list(STAGES) == stages == list(WAYS_OUT)
+    dropped = {stage: {"reason": 1_000} for stage in reversed(stages)}
+    part = section(page_of(report(dropped=dropped, n_kept=6_345)), "funnel")
+    left = [part.index(f"{12_345 - 1_000 * n:,}") for n in range(1, len(stages) + 1)]
+    assert left == sorted(left)
+    assert part.index(">semantic dedup<") < part.index(">leakage<")
+
+
+def test_there_is_one_way_to_shorten_a_text():
+    assert showing.shorten is shorten
+    assert len(shorten("a " * 500)) == EXCERPT_CHARS

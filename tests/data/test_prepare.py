@@ -382,3 +382,14 @@ def test_records_that_differ_in_their_tools_are_not_the_same_text(store, tmp_pat
     source = {"name": "s", "path": str(path), "license": "MIT"}
     config = DataConfig.model_validate({"sources": [source], "near_dedup": {"enabled": False}})
     assert "exact_dedup" not in report_of(prepare("civil", config, store)).dropped
+
+
+def test_bad_rows_show_no_personal_data_where_rules_redact_it(store, config_of):
+    bad = {"instruction": "请拨打电话 13812345678 咨询", "output": ""}
+    redact = {"rules": {"phone": "redact"}}
+    output = prepare("civil", config_of([*phones(60), bad], cleaning=redact), store)
+    quarantine = store.root / "quarantine" / "civil" / "civil-code.jsonl"
+    for path in (output.path / "dropped.jsonl", output.path / "report.html", quarantine):
+        text = path.read_text()
+        assert "13812345678" not in text
+        assert "1380000" not in text

@@ -22,6 +22,8 @@ WAYS_OUT = {
     "exact_dedup": "bring rows that differ",
     "near_dedup": "rows made from one template look like this; bring more varied ones, or raise "
     "near_dedup.threshold",
+    "semantic_dedup": "rows that say the same in other words; bring more varied ones, or raise "
+    "semantic_dedup.threshold",
     "leakage": "give rows that are versions of one text a 'group', so that they share a side",
 }
 

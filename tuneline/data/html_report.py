@@ -23,7 +23,7 @@ N_EXAMPLES = 5
 MAX_LISTED = 50
 """Files, clusters, conflicts, labels: longer lists end in `and 12 more`."""
 DETAIL_CHARS = 300
-STAGES = ("formats", "cleaning", "exact_dedup", "near_dedup", "leakage")
+STAGES = ("formats", "cleaning", "exact_dedup", "near_dedup", "semantic_dedup", "leakage")
 """In the order that records pass them; a stage that is not named comes last."""
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuneline.data.cleaning.cleaner import Cleaned, clean_records
+from tuneline.data.cleaning.masking import mask_drop
 from tuneline.data.config import CleaningConfig, SourceConfig
 from tuneline.data.drops import Drop, json_line
 from tuneline.data.keys import COLUMNS, KeyedRecord, rows_of
@@ -95,7 +96,9 @@ def _write(piece: Piece, out: Path) -> None:
             bad = [row for row in batch if isinstance(row, Drop)]
             records = [row for row in batch if isinstance(row, Record)]
             cleaned = clean_records(records, piece.cleaning, count)
-            drops.writelines(json_line(drop) for drop in [*bad, *_faults(cleaned)])
+            drops.writelines(
+                json_line(mask_drop(drop, piece.cleaning)) for drop in [*bad, *_faults(cleaned)]
+            )
             findings.writelines(json_line(found) for c in cleaned for found in c.findings)
             writer.write_table(_table(records, cleaned))
             tally.add(bad, cleaned)

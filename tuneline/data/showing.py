@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tuneline.data.cleaning.personal_data import mask
-from tuneline.data.drops import EXCERPT_CHARS
+from tuneline.data.excerpts import shorten
 from tuneline.data.snapshot import take
 from tuneline.records import record_of
+
+__all__ = ["places", "shorten", "shown_texts"]
 
 
 def shown_texts(files: Sequence[Path], rows: np.ndarray) -> list[str]:
@@ -21,9 +22,3 @@ def shown_texts(files: Sequence[Path], rows: np.ndarray) -> list[str]:
 def places(keys: pl.DataFrame, rows: Sequence[int] | np.ndarray) -> list[str]:
     """`file:line` of records."""
     return [f"{keys['file'][int(row)]}:{keys['line'][int(row)]}" for row in rows]
-
-
-def shorten(text: str) -> str:
-    """The beginning, personal data masked."""
-    shown = mask(text[: 4 * EXCERPT_CHARS])
-    return shown if len(shown) <= EXCERPT_CHARS else f"{shown[:EXCERPT_CHARS]}…"

@@ -7,15 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from tuneline.data import statistics as count
+from tuneline.data.advice import LOST_FRACTION
 from tuneline.data.compare import Compared
 from tuneline.data.fates import LAST_COPY, Fates
 from tuneline.data.ingest import IngestReport
 from tuneline.reports import DataReport
 
 log = logging.getLogger(__name__)
-
-WARN_FRACTION = 0.5
-"""Share of a source whose loss to dedup is worth a warning: template text looks like this."""
 
 
 def data_report(
@@ -97,7 +95,7 @@ def _warn_of_losses(keys: pl.DataFrame, fates: Fates) -> None:
         .agg(pl.sum("is_copy"), pl.len().alias("n"))
     )
     for source, n_lost, n in lost.sort("source").iter_rows():
-        if n_lost > WARN_FRACTION * n:
+        if n_lost > LOST_FRACTION * n:
             log.warning(
                 "dedup: source=%s dropped=%d of=%d; raise the threshold?", source, n_lost, n
             )

@@ -87,3 +87,42 @@ def test_no_character_that_a_mender_acts_on_escapes_suspicion():
     for pattern in (SURROGATE, LINE_ENDS, LEAD_BYTE):
         assert set(pattern.findall(everything)) <= suspects
     assert {match.group() for match in INVISIBLE.finditer(everything)} <= suspects
+
+
+ZERO_WIDTH, PHONE = "\u200b", "13812345678"
+
+
+def findings(text, rules=tuple(MENDERS)):
+    messages = (Message("user", text), Message("assistant", "Yes"))
+    return {f.rule: f for f in mend_record(Record(messages, "s", "f", 3), rules).findings}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "shown"),
+    [
+        (f"打138{ZERO_WIDTH}12345678吧", "invisible", "打13*******78吧"),
+        ("打138&#8203;12345678吧", "html", "打13*******78吧"),
+        ("打138&#8203;12345678吧", "invisible", "打13*******78吧"),
+        ("bob.smith&#64;example.com", "html", "bob******@*********om"),
+        ("bob.smith&amp;#64;example.com", "html", "bob******@*********om"),
+        (f"&amp; {'x' * 60} bob.smith&#64;example.com", "html", None),
+    ],
+)
+def test_a_value_that_mending_uncovers_is_shown_masked_alone(text, rule, shown):
+    finding = findings(text)[rule]
+    assert finding.before == finding.after
+    assert PHONE not in finding.after
+    assert not any(part in finding.before for part in ("smith", "1381", "138\u200b", "example"))
+    assert shown in (None, finding.before)
+
+
+def test_a_value_that_patterns_see_and_one_far_away_leave_the_change_to_be_seen():
+    seen = findings(f"电话{PHONE}{ZERO_WIDTH}。")["invisible"]
+    assert (seen.before, seen.after) == ("电话13*******78\u200b。", "电话13*******78。")
+    far = findings(f"合{ZERO_WIDTH}同{'。' * 3000}138{ZERO_WIDTH}12345678")["invisible"]
+    assert (far.before[:3], far.after[:2]) == ("合\u200b同", "合同")
+
+
+def test_a_value_is_not_shown_where_the_rule_that_uncovers_it_is_off():
+    finding = findings(" bob.smith&#64;example.com", ["whitespace"])["whitespace"]
+    assert "smith" not in finding.before + finding.after

@@ -70,3 +70,31 @@ def test_a_redacted_record_that_breaks_a_rule_is_dropped_without_the_value():
     assert cleaned.drop is not None
     assert cleaned.drop.reason == "unfilled_placeholder"
     assert PHONE not in str(cleaned.drop)
+
+
+TOOLS = [{"name": "call", "example": f"打{PHONE}", "default": int(PHONE), "maximum": 7}]
+
+
+@pytest.mark.parametrize("is_ascii", [False, True])
+def test_redaction_reaches_the_tools_and_they_stay_json(is_ascii):
+    cleaned = clean(record(tools=json.dumps(TOOLS, ensure_ascii=is_ascii)), phone="redact")
+    shown = {"example": "打[PHONE]", "default": "[PHONE]"}
+    assert json.loads(cleaned.record.tools) == [TOOLS[0] | shown]
+    assert [(f.rule, f.action) for f in cleaned.findings] == [("phone", "redacted")]
+
+
+def test_tools_without_personal_data_stay_as_they_are_written():
+    tools = '[ {"name":"call",  "maximum": 13} ]'
+    assert clean(record(f"打{PHONE}", tools=tools), phone="redact").record.tools == tools
+    given = record(tools=json.dumps(TOOLS))
+    assert clean(given).record == given
+
+
+def test_personal_data_in_the_tools_drops_a_record_too():
+    cleaned = clean(record(tools=json.dumps(TOOLS)), phone="drop")
+    assert cleaned.drop is not None
+    assert (cleaned.drop.reason, PHONE in str(cleaned.drop)) == ("phone", False)
+
+
+def test_tools_that_are_no_json_are_redacted_as_text():
+    assert clean(record(tools=f"call {PHONE}"), phone="redact").record.tools == "call [PHONE]"

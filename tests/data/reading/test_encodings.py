@@ -11,6 +11,7 @@ ROWS = [
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
 LIST = json.dumps(ROWS, ensure_ascii=False, indent=2)
 CSV = "instruction,output\n" + "".join(f"{r['instruction']},{r['output']}\n" for r in ROWS)
+ENGLISH = '{"instruction": "Is it fair?", "output": "No, it is not."}\n'
 TXT = "".join(f"问：{r['instruction']}\n答：{r['output']}\n\n" for r in ROWS)
 TEXTS = {"jsonl": LINES, "json": LIST, "csv": CSV, "tsv": CSV.replace(",", "\t"), "txt": TXT}
 
@@ -74,8 +75,15 @@ def test_utf_16_is_refused_by_name(read_file, write):
 
 
 def test_utf_16_without_a_mark_is_refused(read_file, write):
-    with pytest.raises(DataError, match="the text holds NUL characters; save the file as UTF-8"):
-        read_file(write('{"instruction": "Q", "output": "A"}\n', encoding="utf-16-le"))
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        data = write(ENGLISH * 5, "rows.jsonl", encoding)
+        with pytest.raises(DataError, match=r"rows\.jsonl:1: the text holds NUL characters; save"):
+            read_file(data)
+
+
+def test_english_utf_16_with_a_mark_is_not_utf_8_with_one_bad_byte(read_file, write):
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: byte 0xff is not UTF-8 \(a guess: utf_16"):
+        read_file(write(ENGLISH * 5, "rows.jsonl", "utf-16"))
 
 
 KOREAN = "계약은 당사자의 의사표시가 일치하는 때에 성립한다. 임차인은 차임을 지급할 의무가 있다."
@@ -97,3 +105,24 @@ def test_a_latin_1_file_is_refused(read_file, write):
     row = json.dumps({"instruction": "Où est-ce ?", "output": "à côté, déjà"}, ensure_ascii=False)
     with pytest.raises(DataError, match="save the file as UTF-8 or GB18030"):
         read_file(write(row, encoding="latin-1"))
+
+
+FRENCH = '{"instruction": "Où est-ce ?", "output": "à côté, déjà"}\n'.encode("latin-1")
+
+
+def test_a_damaged_byte_costs_its_json_line_in_a_file_without_chinese_too(read_file, write):
+    records, (drop,), opened = read_file(write(ENGLISH.encode() * 2 + FRENCH + ENGLISH.encode()))
+    assert ([record.line for record in records], opened.encoding) == ([1, 2, 4], "utf-8")
+    assert (drop.reason, drop.place.rpartition(":")[2]) == ("broken_json", "3")
+    assert "byte 0xf9 is not UTF-8" in drop.detail
+
+
+def test_a_file_of_mostly_damaged_lines_has_another_encoding(read_file, write):
+    with pytest.raises(DataError, match=r"data\.json:2: byte 0xf9 is not UTF-8 \(a guess: "):
+        read_file(write(ENGLISH.encode() + FRENCH * 2))
+
+
+def test_a_damaged_byte_in_an_english_table_is_an_error_with_line_and_guess(read_file, write):
+    rows = "question,answer\n" + "Is it?,No\n" * 9
+    with pytest.raises(DataError, match=r"rows\.csv:11: byte 0xe9 is not UTF-8 \(a guess: .*save"):
+        read_file(write(rows.encode() + b"The caf\xe9?,No\n", "rows.csv"))

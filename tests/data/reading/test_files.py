@@ -1,4 +1,5 @@
 import hashlib
+import os
 import uuid
 from importlib.util import find_spec
 
@@ -90,3 +91,28 @@ def test_a_folder_without_data_is_an_error(source_of, tmp_path):
     (tmp_path / "README.md").write_bytes(b"# no data")
     with pytest.raises(DataError, match="the folder holds no data file"):
         find_files(source_of(tmp_path))
+
+
+def test_a_link_that_leads_nowhere_is_named_and_one_that_leads_to_a_file_is_read(source_of, folder):
+    (folder / "link.jsonl").symlink_to(folder / "b.jsonl")
+    (folder / ".hidden-link").symlink_to(folder / "gone")
+    assert len(find_files(source_of(folder))) == 3
+    (folder / "old.jsonl").symlink_to(folder / "gone.jsonl")
+    for path in (folder, folder / "*.jsonl", folder / "old.jsonl"):
+        with pytest.raises(
+            DataError, match=r"/old\.jsonl: the link leads to no file; mend or remo"
+        ):
+            find_files(source_of(path))
+
+
+def test_a_file_name_that_is_not_utf_8_is_named_as_python_writes_it(source_of, folder):
+    (folder / "合同 ü.jsonl").write_bytes(ROW)
+    assert len(find_files(source_of(folder))) == 3
+    try:
+        (folder / os.fsdecode(b"caf\xe9.jsonl")).write_bytes(ROW)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    with pytest.raises(
+        DataError, match=r"caf\\udce9\.jsonl': the file's name is not UTF-8; rename"
+    ):
+        find_files(source_of(folder))

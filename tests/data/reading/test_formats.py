@@ -1,10 +1,12 @@
 import json
+from decimal import Decimal
 from typing import get_args
 
 import pytest
 
 from tuneline.data.reading.config import FIELDS, FormatName
 from tuneline.data.reading.formats import FORMATS
+from tuneline.data.reading.record_reader import group_of
 from tuneline.errors import DataError
 
 CLAUSE, ASK = "No refunds.", "Is it fair?\nNo refunds."
@@ -206,6 +208,86 @@ def test_the_group_is_the_named_column_or_the_conversation_id(read_rows):
     assert read_rows([row], group="user")[0][0].group == "7"
     assert read_rows([row])[0][0].group == "c1"
     assert read_rows([row | {"conversation_id": None}])[0][0].group is None
+
+
+@pytest.mark.parametrize("column", [None, "conversation_id"])
+@pytest.mark.parametrize(
+    ("value", "group"),
+    [(12.0, "12"), (Decimal("12.00"), "12"), (12, "12"), ("12", "12"), (12.5, "12.5")],
+)
+def test_a_whole_number_is_the_same_group_as_integer_float_and_decimal(column, value, group):
+    assert group_of({"conversation_id": value}, column) == group
+
+
+@pytest.mark.parametrize("settings", [{}, {"group": "conversation_id"}])
+@pytest.mark.parametrize("value", [["c1"], {"id": 1}, True])
+def test_a_group_that_is_neither_text_nor_a_number_is_a_drop(read_rows, settings, value):
+    row = GOOD_ROWS["alpaca"]
+    rows = [row | {"conversation_id": group} for group in ("c1", value)]
+    (record,), (drop,) = read_rows(rows, **settings)
+    assert (record.group, drop.reason) == ("c1", "missing_group")
+    assert "column 'conversation_id' holds" in drop.detail
+
+
+@pytest.mark.parametrize("value", [None, "", float("nan")])
+def test_a_missing_group_is_none_by_default_and_a_drop_where_it_is_named(read_rows, value):
+    row = GOOD_ROWS["alpaca"] | {"conversation_id": value}
+    (record,), drops = read_rows([row])
+    assert (record.group, drops) == (None, [])
+    records, (drop,) = read_rows([row], group="conversation_id")
+    assert (records, drop.reason) == ([], "missing_group")
+
+
+def test_groups_that_differ_in_half_a_character_stay_apart_and_can_be_stored(read_rows):
+    names = ["c\ud830", "c\ud831", "c😀"]
+    records, _ = read_rows([GOOD_ROWS["alpaca"] | {"conversation_id": name} for name in names])
+    assert [record.group for record in records] == [r"c\ud830", r"c\ud831", "c😀"]
+    assert len({record.group_digest for record in records}) == 3
+
+
+@pytest.mark.parametrize("is_text", [False, True])
+def test_half_a_character_in_tools_is_left_out_and_a_whole_one_stays(read_rows, is_text):
+    tools = [{"name": "look\ud800up 😀"}]
+    given = json.dumps(tools, ensure_ascii=False) if is_text else tools
+    (record,), _ = read_rows([GOOD_ROWS["messages"] | {"tools": given}])
+    assert json.loads(record.tools) == [{"name": "lookup 😀"}]
+    record.tools.encode()
+
+
+def test_tools_that_nest_too_deep_are_a_drop(read_rows):
+    def nested(depth):
+        return [{"name": "f", "x": json.loads("[" * depth + "]" * depth)}]
+
+    rows = [GOOD_ROWS["messages"] | {"tools": nested(depth)} for depth in (50, 400)]
+    (record,), (drop,) = read_rows(rows)
+    assert (record.line, drop.reason) == (1, "wrong_type")
+    assert "'tools': lists or objects lie too deep" in drop.detail
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "reason"),
+    [
+        ({"text": "a", "label": NAN}, TABLE, "missing_answer"),
+        ({"text": "a", "label": float("inf")}, TABLE, "missing_answer"),
+        ({"text": NAN, "label": "Yes"}, TABLE, "missing_prompt"),
+        ({"instruction": "Q", "output": NAN}, {"format": "alpaca"}, "missing_answer"),
+        ({"instruction": NAN, "output": "A"}, {"format": "alpaca"}, "missing_prompt"),
+    ],
+)
+def test_a_number_that_is_none_is_an_empty_cell(read_rows, row, settings, reason):
+    records, (drop,) = read_rows([row], **settings)
+    assert (records, drop.reason) == ([], reason)
+
+
+def test_other_numbers_are_text_of_a_column_and_nan_beside_the_texts_is_nothing(read_rows):
+    others = dict.fromkeys(["input", "system", "history", "tools", "images"], NAN)
+    (record,), drops = read_rows([{"instruction": "Q", "output": "A"} | others])
+    assert (turns(record), record.tools, drops) == ([("user", "Q"), ("assistant", "A")], None, [])
+    (record,), _ = read_rows([{"text": "nan", "label": 0.5, "answer": NAN}], **TABLE)
+    assert turns(record)[1] == ("assistant", "0.5")
 
 
 def sharegpt(*turns):

@@ -6,7 +6,7 @@ import pytest
 from tuneline.data.reading import json_lines as json_lines_module
 from tuneline.data.reading.json_lines import read_lines
 from tuneline.data.reading.json_list import json_list
-from tuneline.data.reading.rows import Row
+from tuneline.data.reading.rows import BadRow, Row
 from tuneline.errors import DataError
 
 ROW = {"instruction": "Q", "output": "A"}
@@ -159,3 +159,69 @@ def test_a_list_is_the_same_wherever_its_chunks_end(indent):
     found = list(json_list("f", Trickle(text.encode()), "utf-8"))
     assert [row.value for row in found] == rows
     assert all(isinstance(row, Row) for row in found)
+
+
+def test_an_integer_that_python_cannot_read_costs_its_line(read_file, write):
+    longest, longer = (TEXT.replace("}", f', "n": {"7" * n}}}') for n in (4_300, 4_301))
+    (record,), (drop,), _ = read_file(write(f"{longer}\n{longest}\n", "rows.jsonl"))
+    assert (record.line, drop.reason, drop.row) == (2, "broken_json", longer)
+
+
+@pytest.mark.parametrize("n_digits", [4_300, 4_301])
+def test_an_integer_that_python_cannot_read_costs_its_element(n_digits):
+    text = f'[{TEXT},\n{{"n": {"7" * n_digits}, "small": 7}},\n{TEXT}]'
+    first, second, third = json_list("f", Trickle(text.encode()), "utf-8")
+    assert (first, third) == (Row(1, ROW), Row(3, ROW))
+    if n_digits == 4_300:
+        assert second == Row(2, {"n": int("7" * n_digits), "small": 7})
+        return
+    assert isinstance(second, BadRow)
+    assert (second.line, second.reason) == (2, "broken_json")
+    assert "more than 4,300 digits" in second.detail
+    assert second.raw == {"n": "7" * n_digits, "small": 7}
+
+
+def test_a_line_with_nul_characters_is_a_drop_and_the_next_one_counts(read_file, write):
+    text = f"{TEXT}\n" + "\0" * 500 + f"\n{TEXT[:-1]}\0}}\n{TEXT}\n"
+    records, drops, _ = read_file(write(text, "rows.jsonl"))
+    assert lines_of(records) == [1, 4]
+    assert [(drop.place[-2:], drop.reason) for drop in drops] == [
+        (":2", "broken_json"),
+        (":3", "broken_json"),
+    ]
+    assert drops[0].detail.startswith("the line holds NUL characters; expected one JSON value")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("rows.json", f"[{TEXT},\n\0]"), ("rows.csv", "question,answer\nQ,\0\n")]
+)
+def test_nul_characters_elsewhere_are_an_error_with_their_line(read_file, write, name, text):
+    with pytest.raises(DataError, match=rf"{name}:2: the text holds NUL characters; save the file"):
+        read_file(write(text, name))
+
+
+ROWS = [ROW, ROW]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"data": ROWS}),
+        json.dumps({"version": "1.0", "n": 2, "data": ROWS}),
+        json.dumps({"data": ROWS}, indent=2),
+        json.dumps({"version": "1.0", "n": 2, "data": ROWS}, indent=2),
+        f'{{\n "data": [\n{TEXT},\n{TEXT},\n{TEXT}\n]\n}}',
+    ],
+)
+def test_one_object_around_the_list_is_named(read_file, write, text):
+    with pytest.raises(DataError, match="one JSON object around a list, 'data': export the list"):
+        read_file(write(text))
+
+
+def test_one_record_with_a_list_in_it_is_no_object_around_a_list(read_file, write):
+    talk = {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}
+    assert len(read_file(write(json.dumps(talk)))[0]) == 1
+    with pytest.raises(DataError, match=r"data\.json:1: Input data was truncated"):
+        read_file(write(json.dumps(talk, indent=1)))
+    with pytest.raises(DataError, match="no known format has these keys: tags"):
+        read_file(write(json.dumps({"tags": ["a"]})))

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
+from tuneline.data.drops import read_drops, write_drops
 from tuneline.errors import DataError
 
 HEADER = "instruction,input,output\n"
@@ -173,3 +174,41 @@ def test_gzip_cut_in_half_is_an_error(read_file, tmp_path):
 def test_what_is_neither_by_name_nor_by_content_is_refused(read_file, write):
     with pytest.raises(DataError, match=r"rows\.dat: neither name nor content tells the contain"):
         read_file(write("just a sentence\n", "rows.dat"))
+
+
+def test_a_column_that_a_gap_made_float_names_groups_as_integers_do(read_file, tmp_path):
+    columns = {
+        "instruction": ["Q", "Q2", "Q3"],
+        "output": ["A", "A", None],
+        "conversation_id": pa.array([12, None, 7], pa.float64()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    records, drops, _ = read_file(tmp_path / "rows.parquet")
+    assert [record.group for record in records] == ["12", None]
+    assert [drop.reason for drop in drops] == ["missing_answer"]
+
+
+def test_a_bad_row_with_dates_and_bytes_can_be_stored(read_file, tmp_path):
+    day = datetime.datetime(2026, 1, 2, 3, 4)
+    rows = [
+        {"instruction": "Q", "output": answer, "day": day, "raw": raw}
+        for answer, raw in (("A", b""), ("", "合同".encode()), ("", b"\xff\xd8"))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    _, drops, _ = read_file(tmp_path / "rows.parquet")
+    write_drops(tmp_path / "drops.jsonl", drops)
+    stored = [drop.row for drop in read_drops(tmp_path / "drops.jsonl")]
+    assert [row["day"] for row in stored] == ["2026-01-02 03:04:00"] * 2
+    assert [row["raw"] for row in stored] == ["合同", "<2 bytes>"]
+
+
+def test_calls_and_tools_with_dates_are_text(read_file, tmp_path):
+    call = {"name": "f", "arguments": {"day": datetime.date(2026, 1, 2)}}
+    turns = [
+        {"role": "user", "content": "Q", "tool_calls": None},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": call}]},
+    ]
+    pq.write_table(pa.Table.from_pylist([{"messages": turns, "tools": [call]}]), tmp_path / "rows")
+    (record,), drops, _ = read_file(tmp_path / "rows")
+    assert ('{"day": "2026-01-02"}' in record.reference, drops) == (True, [])
+    assert '"2026-01-02"' in record.tools

@@ -2,12 +2,22 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection
 
 from tuneline.data.cleaning.markup import is_about_markup, mend_html
 from tuneline.data.cleaning.mojibake import mend_mojibake
-from tuneline.data.cleaning.texts import Draft, change_finding, texts_of, with_texts
-from tuneline.data.drops import Finding
+from tuneline.data.cleaning.personal_data import ASCII_FORMS, find_personal_data
+from tuneline.data.cleaning.texts import (
+    LEAD_CHARS,
+    Draft,
+    change_finding,
+    excerpt,
+    first_difference,
+    texts_of,
+    with_texts,
+)
+from tuneline.data.drops import EXCERPT_CHARS, Finding
 from tuneline.records import Record
 
 MAX_PASSES = 10
@@ -28,6 +38,9 @@ SUSPECT = re.compile(
 """Without one of these, line ends, unseen characters and encoding are in order."""
 SUSPICIOUS_ONLY = frozenset({"surrogates", "mojibake", "line_ends", "invisible"})
 ODD_SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f]")
+MARKUP = re.compile("[&<]")
+AROUND_CHARS = 2_000
+"""How far around an excerpt text is mended to look for personal data in it: entities are long."""
 BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){3,}")
 
 
@@ -56,7 +69,50 @@ def _mend_text(
         return
     texts[n] = mended
     if rule not in findings:
-        findings[rule] = change_finding(record, rule, "mended", text, mended)
+        findings[rule] = _finding(record, rule, text, mended)
+
+
+def _finding(record: Record, rule: str, before: str, after: str) -> Finding:
+    """The finding for a mended text; the masked text alone where the change uncovers a value."""
+    if (shown := _undisguised(before, first_difference(before, after))) is None:
+        return change_finding(record, rule, "mended", before, after)
+    return Finding(record.source, record.place, rule, "mended", shown, shown)
+
+
+def _undisguised(text: str, at: int) -> str | None:
+    """The excerpt as all menders leave it, where it holds personal data that the text disguises."""
+    start = max(0, at - AROUND_CHARS)
+    piece = text[start : at + AROUND_CHARS]
+    if not may_be_disguised(piece):
+        return None
+    plain, lead = plain_text(piece), len(plain_text(text[start:at]))
+    first, last = lead - LEAD_CHARS, lead - LEAD_CHARS + EXCERPT_CHARS
+    is_shown = any(s.start < last and first < s.end for s in find_personal_data(plain))
+    return excerpt(plain, lead) if is_shown and _values(plain) - _values(piece) else None
+
+
+def _values(text: str) -> Counter[str]:
+    """Personal data that patterns see, by letters and digits."""
+    values = (text[start:end].translate(ASCII_FORMS) for _, start, end in find_personal_data(text))
+    return Counter("".join(filter(str.isalnum, value)) for value in values)
+
+
+def plain_text(text: str) -> str:
+    """The text as all menders leave it, whatever a profile says and a record is about."""
+    if not may_be_disguised(text):
+        return text
+    for _ in range(MAX_PASSES):
+        before = text
+        for mend in MENDERS.values():
+            text = mend(text)
+        if text == before:
+            break
+    return text
+
+
+def may_be_disguised(text: str) -> bool:
+    """Whether it holds unseen characters or markup, which may stand inside of personal data."""
+    return SUSPECT.search(text) is not None or MARKUP.search(text) is not None
 
 
 def join_surrogates(text: str) -> str:

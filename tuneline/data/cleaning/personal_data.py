@@ -20,17 +20,28 @@ CARD = re.compile(
     r"|[2-9][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,3})?"
     r"|3[47][0-9]{2}([ -])[0-9]{6}\2[0-9]{5})(?![0-9A-Za-z])"
 )
-PHONES = re.compile(
-    r"(?<![0-9A-Za-z.])(?<![=\s]-)(?:"
+_PHONE = (
+    r"(?:"
     r"(?:\+?86[ -]?)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}"  # mobile, China
     r"|(?:\+?86[ -]?)?(?:\(0[1-9][0-9]{1,2}\)[ -]?|0[1-9][0-9]{1,2}[ -])[1-9][0-9]{6,7}"
     r"(?:-[0-9]{1,5})?"  # landline, China, with an extension
     r"|(?:\+?1[ .-]?)?(?:\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[ .-]"
     r"|[2-9][0-9]{2}([ .-])[2-9][0-9]{2}\1)[0-9]{4}"  # North America
     r"|\+1[2-9][0-9]{2}[2-9][0-9]{6}"
-    r"|\+[1-9][0-9]{0,2}[ -]\(?[0-9]{1,4}\)?(?:[ -][0-9]{2,8}){1,4}"  # any other country
+    r"|\+[1-9][0-9]{0,2}[ -]\(?[0-9]{1,5}\)?(?:[ -][0-9]{2,8}){1,4}"  # any other country
+    r"|(?<![0-9])(?<![0-9]\s)(?<![0-9]\s\s)\+(?![1-9]0{5})[1-9][0-9]{7,14}"  # E.164, not in a sum
     r")(?![0-9A-Za-z]|-[0-9])"
 )
+PHONES = re.compile(rf"(?<![0-9A-Za-z.])(?<![=\s]-){_PHONE}")
+GLUED_PHONES = re.compile(rf"(?:(?<=[A-Za-z])|(?<=[^\W\d]\.)){_PHONE}")
+"""Numbers right behind a word; codes of other kinds look the same, so the word must say it."""
+PHONE_CONTEXT = re.compile(
+    r"(?:(?<![a-z])(?:(?:tele|cell|smart)?phone|mobile|cell|tel|fax|whatsapp|wechat|hotline)"
+    r"(?:\s?(?:numbers?|nos?|num))?"
+    r"|(?:电话|手机|座机|热线|传真|微信|联系方式|联系人)(?:号码|号)?)[^\w\n]{0,4}$",
+    re.IGNORECASE,
+)
+"""What announces a phone number, whatever else its words may announce."""
 CARD_ISSUERS = re.compile(
     r"62[0-9]{14,17}|4[0-9]{15}(?:[0-9]{3})?|5[1-5][0-9]{14}"
     r"|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}"
@@ -45,6 +56,7 @@ OTHER_NUMBER = re.compile(
     r"(?:编号|案号|单号|序号|串号|字号|运单|第|ISBN|IMEI|[Dd]ocket|[Cc]ase|\b[Nn]os?\.|#)\W{0,3}$"
 )
 """What announces a number of some other kind."""
+LEAD_CHARS = 30
 
 
 class Span(NamedTuple):
@@ -68,9 +80,14 @@ def find_personal_data(text: str) -> list[Span]:
     return sorted(spans, key=lambda span: span.start)
 
 
-def mask(text: str) -> str:
-    """The text with stars in its personal data; its length stays."""
-    for span in reversed(find_personal_data(text)):
+def mask(text: str, seen: str | None = None) -> str:
+    """The text with stars in its personal data; its length stays.
+
+    Args:
+        text: Any text.
+        seen: What is looked through in its place, of the same length.
+    """
+    for span in reversed(find_personal_data(text if seen is None else seen)):
         text = text[: span.start] + _stars(text[span.start : span.end]) + text[span.end :]
     return text
 
@@ -105,7 +122,7 @@ def _resident_ids(text: str) -> Iterator[tuple[int, int]]:
 def _bank_cards(text: str) -> Iterator[tuple[int, int]]:
     for match in CARD.finditer(text):
         digits = re.sub("[ -]", "", match.group())
-        lead = text[max(0, match.start() - 30) : match.start()]
+        lead = text[max(0, match.start() - LEAD_CHARS) : match.start()]
         is_announced = CARD_CONTEXT.search(lead) is not None
         is_issued = CARD_ISSUERS.fullmatch(digits) is not None and not OTHER_NUMBER.search(lead)
         if (is_announced or is_issued) and passes_luhn(digits):
@@ -115,11 +132,25 @@ def _bank_cards(text: str) -> Iterator[tuple[int, int]]:
 def _phones(text: str) -> Iterator[tuple[int, int]]:
     """Phone numbers, looked for only where a run of digits is: the pattern is a slow one."""
     for run in MAY_HOLD_NUMBER.finditer(text):
-        for match in PHONES.finditer(text, max(0, run.start() - 2), run.end() + 2):
+        start = max(0, run.start() - 2)
+        glued = (GLUED_PHONES.match(text, at) for at in range(start, run.start() + 1))
+        first = next((m for m in glued if m and _is_announced(text, m.start())), None)
+        if first is not None:
+            start = first.end()
+            yield first.span()
+        for match in PHONES.finditer(text, start, run.end() + 2):
             n_digits = sum(map(str.isdigit, match.group()))
-            lead = text[max(0, match.start() - 12) : match.start()]
-            if 8 <= n_digits <= 15 and not OTHER_NUMBER.search(lead):
+            if 8 <= n_digits <= 15 and not _is_other_number(text, match.start()):
                 yield match.span()
+
+
+def _is_announced(text: str, at: int) -> bool:
+    return PHONE_CONTEXT.search(text[max(0, at - LEAD_CHARS) : at]) is not None
+
+
+def _is_other_number(text: str, at: int) -> bool:
+    lead = text[max(0, at - LEAD_CHARS) : at]
+    return OTHER_NUMBER.search(lead) is not None and PHONE_CONTEXT.search(lead) is None
 
 
 FINDERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {

@@ -1,7 +1,9 @@
 """What a profile does about personal data in a record: redact, drop, report or nothing."""
 
+import dataclasses
 from collections.abc import Mapping
 
+from tuneline.data.cleaning.masking import redact_tools, tool_texts
 from tuneline.data.cleaning.personal_data import find_personal_data, redact
 from tuneline.data.cleaning.texts import (
     Draft,
@@ -16,9 +18,9 @@ from tuneline.records import Record
 
 
 def protect(draft: Draft, actions: Mapping[str, str]) -> Draft:
-    """Find personal data in every text and act on it; a drop goes before all else."""
+    """Find personal data in every text and in the tools and act on it; a drop goes first."""
     texts = texts_of(draft.record)
-    first = _first_places(texts, actions)
+    first = _first_places([*texts, *tool_texts(draft.record.tools)], actions)
     if not first:
         return draft
     for rule, (text, at) in first.items():
@@ -50,8 +52,14 @@ def _redact_and_report(
         else:
             findings.append(change_finding(record, rule, "redacted", text, redact(text, [rule])))
     redacted = [rule for rule in first if actions[rule] == "redact"]
-    safe = with_texts(record, [redact(text, redacted) for text in texts]) if redacted else record
+    safe = _redact(record, texts, redacted) if redacted else record
     return Draft(safe, (*draft.findings, *findings))
+
+
+def _redact(record: Record, texts: list[str], rules: list[str]) -> Record:
+    safe = with_texts(record, [redact(text, rules) for text in texts])
+    tools = None if record.tools is None else redact_tools(record.tools, rules)
+    return dataclasses.replace(safe, tools=tools)
 
 
 def _drop(record: Record, rule: str, text: str, at: int) -> Drop:

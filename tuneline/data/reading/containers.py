@@ -20,6 +20,8 @@ from tuneline.errors import DataError
 HEAD_BYTES = MIB
 MAGIC = {b"PK\x03\x04": "xlsx", b"\xd0\xcf\x11\xe0": "xls", b"PAR1": "parquet"}
 LINES = {".jsonl", ".ndjson"}
+WIDE = re.compile(r"(?:[^\0]\0{1,3}){8}|(?:\0{1,3}[^\0]){8}")
+"""NULs between all other characters: so UTF-16 and UTF-32 look."""
 JSON_LIST = re.compile(r"\[\s*(?:[\[{\"\]\d]|$)")
 
 
@@ -71,8 +73,14 @@ def text_container(path: str, head: str) -> str:
     start = head.lstrip()
     if not start:
         raise DataError(f"{path}: the file is empty; rows were expected")
-    if "\0" in start:
-        raise DataError(f"{path}: the text holds NUL characters; save the file as UTF-8")
+    container = "" if WIDE.match(start) else _kind_of_text(path, start)
+    if "\0" in start and container != "jsonl":
+        line = head.count("\n", 0, head.index("\0")) + 1
+        raise DataError(f"{path}:{line}: the text holds NUL characters; save the file as UTF-8")
+    return container
+
+
+def _kind_of_text(path: str, start: str) -> str:
     if start[0] == "{":
         return "jsonl"
     if JSON_LIST.match(start):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO, NamedTuple
 
+from tuneline.data.reading.json_lines import read_lines
 from tuneline.data.reading.rows import MIB
 from tuneline.errors import DataError
 
@@ -38,7 +39,7 @@ class Encoding(NamedTuple):
     name: str
     """utf-8, utf-8-sig or gb18030."""
     damage: Damage | None = None
-    """UTF-8 that is broken somewhere; other lines are still good."""
+    """UTF-8 that is broken somewhere; half of the lines or more are still good."""
 
 
 class _Fault(NamedTuple):
@@ -59,16 +60,19 @@ def find_encoding(path: str, reopen: Reopen) -> Encoding:
         fault = _first_fault(stream, "utf-8")
     if fault is None:
         return Encoding(name)
-    reason = _damage(reopen, fault)
-    if reason is None and (other := _other_encoding(reopen, fault)) is None:
-        return Encoding("gb18030")
     byte, line = _byte_and_line(reopen, fault.offset)
-    if reason is not None:
+    if reason := _damage(reopen, fault):
         return Encoding(name, Damage(line, reason.format(byte=byte)))
-    raise DataError(
-        f"{path}:{line}: byte {byte} is not UTF-8 (a guess: {other}); "
-        "save the file as UTF-8 or GB18030"
-    )
+    sample, is_gb18030 = _sample(reopen, fault), _decodes(reopen, "gb18030")
+    if is_gb18030 and _is_chinese(sample.decode("gb18030", errors="ignore")):
+        return Encoding("gb18030")
+    guess = _guess_encoding(sample) or "binary data"
+    reason = f"byte {byte} is not UTF-8 (a guess: {guess})"
+    if _is_mostly_utf8(reopen):
+        return Encoding(name, Damage(line, reason))
+    if is_gb18030 and guess in {"gb18030", "gbk", "gb2312"}:
+        return Encoding("gb18030")
+    raise DataError(f"{path}:{line}: {reason}; save the file as UTF-8 or GB18030")
 
 
 def _first_fault(stream: BinaryIO, encoding: str) -> _Fault | None:
@@ -114,18 +118,37 @@ def _has_wide_chars(reopen: Reopen, end: int) -> bool:
     return False
 
 
-def _other_encoding(reopen: Reopen, fault: _Fault) -> str | None:
-    """A guess in words; None where every byte is GB18030 and the guess says so too."""
+def _sample(reopen: Reopen, fault: _Fault) -> bytes:
+    """The line with the fault and what follows."""
     with reopen() as stream:
         stream.seek(max(0, fault.offset - BEFORE_BYTES))
         before = stream.read(min(fault.offset, BEFORE_BYTES)).rpartition(b"\n")[2]
-        sample = before + stream.read(SAMPLE_BYTES)
+        return before + stream.read(SAMPLE_BYTES)
+
+
+def _decodes(reopen: Reopen, encoding: str) -> bool:
     with reopen() as stream:
-        is_valid = _first_fault(stream, "gb18030") is None
-    if is_valid and _is_chinese(sample.decode("gb18030", errors="ignore")):
-        return None
-    guess = _guess_encoding(sample)
-    return None if is_valid and guess in {"gb18030", "gbk", "gb2312"} else guess or "binary data"
+        return _first_fault(stream, encoding) is None
+
+
+def _is_mostly_utf8(reopen: Reopen) -> bool:
+    """Whether half of the filled lines or more are UTF-8; UTF-16 shows by its NULs."""
+    n_good = n_bad = 0
+    with reopen() as stream:
+        for _, data, is_too_long in read_lines(stream):
+            if is_too_long or data.isspace():
+                continue
+            is_good = b"\0" not in data and _is_utf8(data)
+            n_good, n_bad = n_good + is_good, n_bad + (not is_good)
+    return n_good >= n_bad
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_chinese(text: str) -> bool:

@@ -10,6 +10,7 @@ from tuneline.data.reading.config import SourceConfig
 from tuneline.data.reading.dataset_info import resolve_entry
 from tuneline.data.reading.opening import file_errors, file_system, nothing_at, open_raw
 from tuneline.data.reading.rows import MIB
+from tuneline.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,14 @@ def find_files(source: SourceConfig) -> list[InputFile]:
     """Files that the source names, by path; hidden files and documents in folders are skipped.
 
     Raises:
-        DataError: There is none, or the place cannot be reached.
+        DataError: There is none, the place cannot be reached, or a name in it leads nowhere.
     """
     path = resolve_entry(source).path
     with file_errors(path):
         paths = _remote_paths(path) if "://" in path else _local_paths(path)
         if not paths:
             raise nothing_at(path)
-        return [_describe(found) for found in sorted(paths)]
+        return [_describe(_check(found)) for found in sorted(paths)]
 
 
 def _local_paths(path: str) -> list[str]:
@@ -47,9 +48,28 @@ def _local_paths(path: str) -> list[str]:
         return [path]
     if not Path(path).is_dir():
         found = glob.glob(path, recursive=True)  # noqa: PTH207 (Path.glob takes hidden files)
-        return [name for name in found if Path(name).is_file() and _is_data((Path(name).name,))]
-    inside = [found for found in Path(path).rglob("*") if found.is_file()]
+        return [n for n in found if _is_file_or_link(Path(n)) and _is_data((Path(n).name,))]
+    inside = [found for found in Path(path).rglob("*") if _is_file_or_link(found)]
     return [str(found) for found in inside if _is_data(found.relative_to(path).parts)]
+
+
+def _is_file_or_link(path: Path) -> bool:
+    """Whether this is a file, or a link that leads nowhere, which `_check` then names."""
+    return path.is_file() or _is_broken_link(path)
+
+
+def _is_broken_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+def _check(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{path!r}: the file's name is not UTF-8; rename the file") from None
+    if "://" not in path and _is_broken_link(Path(path)):
+        raise DataError(f"{path}: the link leads to no file; mend or remove it")
+    return path
 
 
 def _remote_paths(path: str) -> list[str]:

@@ -54,6 +54,8 @@ def json_lines(stream: BinaryIO, encoding: str) -> Rows:
 def _second_try(number: int, data: bytes, encoding: str, error: Exception) -> Row | BadRow:
     """What Python writes and strict JSON forbids is a row: NaN and lone surrogates."""
     raw = data.decode(encoding, errors="backslashreplace").rstrip("\r\n")
+    if "\0" in raw:
+        return _broken(number, "the line holds NUL characters", raw)
     if damage := _damage(data, encoding):
         return _broken(number, damage, raw)
     if isinstance(error, RecursionError):
@@ -75,7 +77,7 @@ def _damage(data: bytes, encoding: str) -> str | None:
 def _python_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 

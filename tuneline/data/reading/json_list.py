@@ -4,11 +4,13 @@ import io
 import json
 from typing import Any, BinaryIO
 
-from tuneline.data.reading.rows import MAX_ROW_BYTES, MIB, Row, Rows
+from tuneline.data.reading.rows import MAX_ROW_BYTES, MIB, BadRow, Row, Rows
 from tuneline.errors import DataError
 
 NEAR_END = 16
 """Errors so close to what was read so far may only say that there is more to read."""
+MAX_DIGITS = 4_300
+"""Python reads no longer integers."""
 
 
 def json_list(path: str, stream: BinaryIO, encoding: str) -> Rows:
@@ -34,9 +36,17 @@ def _elements(text: "_Text", *, is_nested: bool) -> Rows:
             text.take("[")
             yield from _elements(text, is_nested=False)
         else:
-            yield Row(text.line, text.take_value())
+            yield text.take_row()
         if text.take(",]") == "]":
             return
+
+
+def _short_integer(digits: str) -> Any:
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
+
+
+LENIENT = json.JSONDecoder(parse_int=_short_integer)
+"""Reads the longest integers as text, to find where the element ends."""
 
 
 class _Text:
@@ -46,7 +56,7 @@ class _Text:
         self.path, self.stream = path, stream
         self.text, self.at, self.line = "", 0, 1
         self.is_at_end = False
-        self.decoder = json.JSONDecoder()
+        self.strict = json.JSONDecoder()
 
     def peek(self) -> str:
         """Next character that is no space; empty at the end of the file."""
@@ -69,11 +79,21 @@ class _Text:
         self.at += 1
         return mark
 
-    def take_value(self) -> Any:
+    def take_row(self) -> Row | BadRow:
+        """The element that begins here; one with an integer that Python cannot read is bad."""
+        line = self.line
+        try:
+            return Row(line, self._take_value(self.strict))
+        except ValueError:
+            value = self._take_value(LENIENT)
+        detail = f"an integer has more than {MAX_DIGITS:,} digits; put it in quotes or shorten it"
+        return BadRow(line, "broken_json", detail, value)
+
+    def _take_value(self, decoder: json.JSONDecoder) -> Any:
         """Decode the value that begins here, reading on until it is whole."""
         while True:
             try:
-                value, end = self.decoder.raw_decode(self.text, self.at)
+                value, end = decoder.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
                 if not self._may_go_on(error) or not self._read_more():
                     raise self.broken(error.msg, error.pos) from None

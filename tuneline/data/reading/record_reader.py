@@ -1,13 +1,15 @@
 """A row to a record, or to a drop that says what is wrong with it."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
-from tuneline.data.drops import Drop
+from tuneline.data.cleaning.menders import join_surrogates
+from tuneline.data.drops import Drop, as_text, in_short, is_deep
 from tuneline.data.reading.config import SourceConfig
 from tuneline.data.reading.formats import FORMATS
 from tuneline.data.reading.media import MEDIA_KEYS, media_of
-from tuneline.data.reading.rows import BadRow, BadRowError, Row, expect
+from tuneline.data.reading.rows import BadRow, BadRowError, Row, expect, without_nan
 from tuneline.data.reading.turns import Fields, from_json
 from tuneline.records import Record
 
@@ -35,10 +37,10 @@ class RecordReader:
             return Drop(self.name, place, STAGE, error.reason, detail, row.value)
         except RecursionError:
             detail, place = "lists or objects lie too deep", f"{self.path}:{row.line}"
-            return Drop(self.name, place, STAGE, "wrong_type", detail, repr(row.value)[:160])
+            return Drop(self.name, place, STAGE, "wrong_type", detail, row.value)
 
     def _record(self, row: Row) -> Record:
-        line, value = row
+        line, value = row.line, without_nan(row.value)
         fields = value if _is_text(value) else check_fields(value)
         group = group_of(fields, self.source.group)
         if self.columns:
@@ -77,29 +79,39 @@ def rename(fields: Fields, source: SourceConfig) -> dict[str, Any]:
     return kept | {field: fields[column] for field, column in named if column in fields}
 
 
-def rename_row(row: Row | BadRow, source: SourceConfig) -> Row | BadRow:
-    """The row under the format's names, if it is an object."""
-    if isinstance(row, BadRow) or not isinstance(row.value, dict) or not source.columns:
+def prepare_row(row: Row | BadRow, source: SourceConfig) -> Row | BadRow:
+    """The row as formats see it: under their names, if it is an object, and without NaN."""
+    if isinstance(row, BadRow) or not isinstance(row.value, dict):
         return row
-    return Row(row.line, rename(row.value, source))
+    value = without_nan(row.value)
+    return Row(row.line, rename(value, source) if source.columns else value)
 
 
 def group_of(fields: Fields, column: str | None) -> str | None:
-    """The group a row names; a column that the source names must be filled."""
-    value = fields.get(column or GROUP_COLUMN)
-    if value is None and column is None:
+    """The group a row names: text or a number; a column that the source names must be filled."""
+    name = column or GROUP_COLUMN
+    value = fields.get(name)
+    if column is None and (value is None or value == ""):
         return None
-    if isinstance(value, str | int) and value != "":
-        return str(value)
-    if column is None:
-        return None
-    detail = f"column {column!r} holds {value!r}, no group; fill it, or take 'group' out"
-    raise BadRowError("missing_group", detail)
+    if group := _group_text(value):
+        return group
+    mend = "fill it, or take 'group' out" if column else "name the group by text or a number"
+    raise BadRowError("missing_group", f"column {name!r} holds {in_short(value)}, no group; {mend}")
+
+
+def _group_text(value: Any) -> str:
+    """Text as UTF-8 can store it, whole numbers as integers: a gap makes a column of them float."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return ""
+    return str(int(value) if value == int(value) else value)
 
 
 def tools_of(fields: Fields) -> str | None:
     """Definitions of tools as JSON text; None where the list is empty."""
     tools = fields["tools"]
+    tools = join_surrogates(tools) if isinstance(tools, str) else tools
     spelled = from_json(tools.strip()) if isinstance(tools, str) else tools
     if isinstance(spelled, str) and not spelled:
         return None
@@ -107,4 +119,8 @@ def tools_of(fields: Fields) -> str | None:
         raise BadRowError("wrong_type", "'tools' is no JSON list of functions")
     if not spelled:
         return None
-    return tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False)
+    if is_deep(spelled):
+        raise BadRowError("wrong_type", "'tools': lists or objects lie too deep")
+    if isinstance(tools, str):
+        return tools
+    return join_surrogates(json.dumps(tools, ensure_ascii=False, default=as_text))

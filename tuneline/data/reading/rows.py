@@ -1,6 +1,8 @@
 """What a container yields: numbered rows, and those that cannot be read as one."""
 
 from collections.abc import Iterator
+from decimal import Decimal
+from math import isfinite
 from typing import Any, NamedTuple
 
 MIB = 2**20
@@ -34,6 +36,19 @@ class BadRowError(Exception):
 
 
 Rows = Iterator[Row | BadRow]
+
+
+def without_nan(value: Any) -> Any:
+    """The row with None for numbers that are none: so a float column of a table marks a gap."""
+    if not isinstance(value, dict) or not any(map(_is_nan, value.values())):
+        return value
+    return {key: None if _is_nan(cell) else cell for key, cell in value.items()}
+
+
+def _is_nan(cell: Any) -> bool:
+    if isinstance(cell, float):
+        return not isfinite(cell)
+    return isinstance(cell, Decimal) and not cell.is_finite()
 
 
 def expect(value: Any, kind: type, what: str) -> Any:

@@ -23,7 +23,7 @@ from tuneline.data.reading.detection import check_sample, detect_format, unused_
 from tuneline.data.reading.encodings import Encoding, find_encoding
 from tuneline.data.reading.files import InputFile
 from tuneline.data.reading.opening import as_seekable, file_errors, is_gzipped, open_bytes
-from tuneline.data.reading.record_reader import RecordReader, rename_row
+from tuneline.data.reading.record_reader import RecordReader, prepare_row
 from tuneline.data.reading.rows import Rows
 from tuneline.errors import DataError
 from tuneline.records import Record
@@ -89,11 +89,11 @@ class OpenFile:
         rows = CONTAINERS[self.container](opened)
         self.container += ".gz" * is_packed
         sample = list(islice(rows, SAMPLE_ROWS))
-        check_sample(path, sample)
         named = self._source.format
-        renamed = [rename_row(item, self._source) for item in sample]
-        self.format = detect_format(path, renamed) if named == "auto" else named
-        if unused := unused_columns(self.format, self._source, renamed):
+        prepared = [prepare_row(item, self._source) for item in sample]
+        check_sample(path, prepared)
+        self.format = detect_format(path, prepared) if named == "auto" else named
+        if unused := unused_columns(self.format, self._source, prepared):
             log.info("reading: file=%s columns_not_used=%s", path, ",".join(unused))
         return chain(sample, rows)
 

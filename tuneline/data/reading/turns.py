@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tuneline.data.drops import as_text
 from tuneline.data.reading.config import RoleName, SourceConfig
 from tuneline.data.reading.rows import BadRowError, expect
 from tuneline.records import Message, Role
@@ -85,8 +86,12 @@ def content_text(content: Any, turn: Fields, key: str) -> str:
 def call_text(call: Any) -> str:
     """One tool call, or several, as chat templates of today write them."""
     calls = call if isinstance(call, list) else [call]
-    texts = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in calls]
+    texts = [one if isinstance(one, str) else _json_text(one) for one in calls]
     return "\n".join(f"<tool_call>\n{text}\n</tool_call>" for text in texts)
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=as_text)
 
 
 def from_json(value: Any) -> Any:
@@ -95,7 +100,7 @@ def from_json(value: Any) -> Any:
         return value
     try:
         return msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return value
 
 
