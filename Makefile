@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-short ui stop test check format benchmark
+.PHONY: help demo demo-short ui stop test check format benchmark benchmark-dedup
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 17
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -51,3 +51,7 @@ format: $(READY) ## Mend format and lint
 
 benchmark: $(READY) ## Measure the demo's stages and the cost of orchestration
 	$(BIN)/python -m benchmarks.demo
+
+benchmark-dedup: $(READY) ## Compare near-dedup with other tools; DATA=folder of JSON or JSONL
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group benchmarks
+	$(BIN)/python -m benchmarks.dedup $(if $(DATA),--data $(DATA))
