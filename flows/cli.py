@@ -58,6 +58,20 @@ def retrain(
 
 
 @app.command()
+def fetch(
+    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+) -> None:
+    """Get a profile's base model ready: downloaded or unpacked once, for all later runs."""
+    from tuneline.base_model import materialize, materialize_tokenizer
+    from tuneline.profile import load_profile
+    from tuneline.store import Store, workspace
+
+    config, store = load_profile(profile).base_model, Store(workspace())
+    materialize_tokenizer(config, store)
+    typer.echo(f"base model {config.name}: {materialize(config, store).folder}")
+
+
+@app.command()
 def check(
     target: Annotated[str, typer.Argument(help="A profile, or a data file, folder, glob or URL.")],
     settings: Annotated[

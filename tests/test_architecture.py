@@ -45,7 +45,7 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
 
 
 @pytest.mark.parametrize(
-    "verb", ["retrain", "check", "promote", "rollback", "status", "history", "ui"]
+    "verb", ["retrain", "fetch", "check", "promote", "rollback", "status", "history", "ui"]
 )
 def test_help_imports_nothing_heavy(verb: str):
     code = (

@@ -93,3 +93,16 @@ def test_a_base_model_that_is_not_at_hand_does_not_stop_a_check_of_the_data(chec
     code, out, _ = check("lawyer")
     assert code == 0
     assert "Lengths in tokens are not shown: base model Qwen/Qwen2.5-7B-Instruct@" in out
+
+
+def test_fetch_gets_the_base_model_once(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("TUNELINE_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["tuneline", "fetch", "smoke"])
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert not stopped.value.code
+    folders = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines()}
+    assert len(folders) == 1
+    assert (Path(folders.pop()) / "model.safetensors").is_file()
