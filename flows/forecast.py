@@ -4,23 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SHARES: Mapping[str, float] = {
-    "prepare data": 1,
-    "base model": 10,
-    "train": 52,
-    "merge champion": 3,
-    "merge candidate": 3,
-    "answers of base": 12,
-    "answers of champion": 6,
-    "answers of candidate": 6,
-    "quantize to int8": 1,
-    "quantize to nf4": 1,
-    "answers of bf16": 3,
-    "answers of int8": 6,
-    "answers of nf4": 4,
+    "prepare data": 8,
+    "base model": 12,
+    "train": 260,
+    "merge champion": 15,
+    "merge candidate": 15,
+    "answers of base": 45,
+    "answers of champion": 35,
+    "answers of candidate": 35,
+    "quantize to int8": 2,
+    "quantize to nf4": 5,
+    "answers of bf16": 13,
+    "answers of int8": 25,
+    "answers of nf4": 17,
 }
-"""Stages in their order and their seconds in the demo; see `benchmarks/results/demo.json`."""
+"""Stages in their order and their seconds in the demo on two cores without bfloat16."""
 
 PRIOR_S = 30.0
+"""How long the reference is believed; see `Forecast.prior_s`."""
 
 
 @dataclass
