@@ -1,7 +1,6 @@
 """What is kept in memory of a record: digests and numbers, never its text.
 
-A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEYS`; a million
-records' keys take about 300 MB, their texts stay on disk.
+A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEYS`; texts stay on disk.
 """
 
 import re
