@@ -1,6 +1,7 @@
 """What is kept in memory of a record: digests and numbers, never its text.
 
-A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEYS`; texts stay on disk.
+A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEYS`; texts stay on
+disk.
 """
 
 import re
