@@ -15,7 +15,7 @@ from tuneline.profile import Profile
 from tuneline.reports import TrainingReport, load_report
 from tuneline.store import StageOutput, code_version, digest_of, file_digest, package_versions
 from tuneline.training import merging, trainer
-from tuneline.training.trainer import LogMetrics
+from tuneline.training.watching import LogMetrics
 
 N_PROBE_RECORDS = 8
 """Records on whose answers merged model and adapter are compared."""

@@ -83,6 +83,11 @@ def test_a_metric_that_does_not_exist_is_refused_before_any_work(small: str):
     assert "rougeL" in sentence, "what is allowed is named"
 
 
+def test_a_mixture_of_a_source_that_does_not_exist_is_refused(small: str):
+    sentence = problem(small, {"training.source_fractions": {"overuling": 0.4}})
+    assert "'overuling'" in sentence and "known are " in sentence
+
+
 def test_a_missing_setting_is_named(tmp_path: Path):
     path = tmp_path / "empty.yaml"
     path.write_text("domain: lawyer\n")

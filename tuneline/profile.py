@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tuneline.base_model import BaseModelConfig
 from tuneline.data.config import DataConfig
@@ -48,6 +48,17 @@ class Profile(BaseModel):
                     f"known are {', '.join(METRICS)}"
                 )
         return data
+
+    @model_validator(mode="after")
+    def _mixed_sources_exist(self) -> "Profile":
+        names = [source.name for source in self.data.sources]
+        for name in self.training.source_fractions:
+            if name not in names:
+                raise ValueError(
+                    f"training.source_fractions names the source {name!r}, which does not exist; "
+                    f"known are {', '.join(names)}"
+                )
+        return self
 
 
 def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:

@@ -1,6 +1,6 @@
 """Settings of a training run."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,8 +44,11 @@ class TrainingConfig(BaseModel):
     """As transformers names it; a paged one needs CUDA and is replaced elsewhere."""
     max_seq_tokens: int = Field(default=1024, ge=16)
     """Records longer than this are left out of training and counted: cut, they lose their end."""
-    group_by_length: bool = True
-    """Batch records of similar length, in random order: less padding, the same epochs."""
+    source_fractions: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    """Source -> share of its training records that is trained on; sources not named are whole."""
+    group_by_length: bool = False
+    """Batch records of similar length: less padding, but where sources differ in length, batches
+    of one source, from which a short run learns less."""
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
     validate_every_steps: int | None = Field(default=None, ge=1)

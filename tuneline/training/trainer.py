@@ -1,11 +1,8 @@
 """Splits to adapter with TRL's SFTTrainer: resumable, seeded, and watched."""
 
-import json
 import logging
-import os
 import shutil
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +11,19 @@ from tuneline.machine import Machine
 from tuneline.progress import Progress, silent
 from tuneline.records import Record
 from tuneline.reports import TrainingReport, load_report, save_report
+from tuneline.training.arguments import arguments
 from tuneline.training.chat_format import Encoded, encode_all
-from tuneline.training.checkpoints import last_complete_checkpoint, mark_complete
+from tuneline.training.checkpoints import last_complete_checkpoint
 from tuneline.training.config import TrainingConfig
 from tuneline.training.loss_curve import draw_loss_curve
 from tuneline.training.methods import METHODS
+from tuneline.training.mixture import mix
+from tuneline.training.saving import save_adapter
+from tuneline.training.watching import LogMetrics, watch
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTTrainer
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,6 @@ ADAPTER = "adapter"
 REPORT = "report.json"
 LOSS_CURVE = "loss_curve.png"
 CHECKPOINTS = "checkpoints"
-
-LogMetrics = Callable[[dict[str, float], int], None]
-"""Called with metrics (loss, learning_rate, grad_norm, eval_loss) and the optimizer step."""
-
 
 def train(
     base_model: BaseModelRef,
@@ -69,21 +66,22 @@ def train(
         shutil.rmtree(checkpoints, ignore_errors=True)
         return load_report(out / REPORT, TrainingReport)
     tokenizer = load_tokenizer(base_model.folder)
-    rows, n_left_out = encode_all(train_records, tokenizer, config.max_seq_tokens)
+    mixture = mix(train_records, config.source_fractions)
+    rows, n_left_out = encode_all(mixture, tokenizer, config.max_seq_tokens)
     validation, _ = encode_all(validation_records, tokenizer, config.max_seq_tokens)
     log.info("train: records=%d too_long=%d", len(rows), n_left_out)
     log.info("train: %s", machine.describe(config.optimizer))
     trainer = _trainer(base_model.folder, tokenizer, rows, validation, config, machine, checkpoints)
-    watch = _watch(checkpoints, progress, log_metrics)
-    trainer.add_callback(watch)
+    watcher = watch(checkpoints, progress, log_metrics)
+    trainer.add_callback(watcher)
     resume_from = last_complete_checkpoint(checkpoints)
     if resume_from:
         log.info("train: continuing from %s", resume_from.name)
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     if validation and config.validate_every_steps is None:
         trainer.evaluate()
-    _save_adapter(trainer, base_model, out / ADAPTER)
-    report = _report(trainer, len(rows), watch.elapsed_s(), machine.describe(config.optimizer))
+    save_adapter(trainer, base_model, out / ADAPTER)
+    report = _report(trainer, len(rows), watcher.elapsed_s(), machine.describe(config.optimizer))
     draw_loss_curve(report, out / LOSS_CURVE)
     save_report(out / REPORT, report)
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -109,7 +107,7 @@ def _trainer(
     patience = config.early_stopping_patience
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(config, machine, checkpoints, bool(validation)),
+        args=arguments(config, machine, checkpoints, bool(validation)),
         train_dataset=_dataset(rows),
         eval_dataset=_dataset(validation) if validation else None,
         processing_class=tokenizer,
@@ -121,48 +119,6 @@ def _trainer(
             # A 16-bit adapter would come back from a checkpoint in 32 bit and train differently.
             parameter.data = parameter.data.to(torch.float32)
     return trainer
-
-
-def _arguments(
-    config: TrainingConfig, machine: Machine, checkpoints: Path, has_validation: bool
-) -> "SFTConfig":
-    from trl import SFTConfig
-
-    measures = has_validation and config.validate_every_steps is not None
-    return SFTConfig(
-        output_dir=str(checkpoints),
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps or -1,
-        per_device_train_batch_size=config.batch_size,
-        per_device_eval_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup_fraction,
-        max_grad_norm=config.max_grad_norm,
-        weight_decay=config.weight_decay,
-        adam_beta2=config.adam_beta2,
-        optim=machine.optimizer(config.optimizer),
-        bf16=machine.dtype_name == "bfloat16",
-        fp16=machine.dtype_name == "float16",
-        use_cpu=machine.device == "cpu",
-        activation_checkpointing=config.activation_checkpointing,
-        max_length=None,
-        train_sampling_strategy="group_by_length" if config.group_by_length else "random",
-        eval_strategy="steps" if measures else "no",
-        eval_steps=config.validate_every_steps,
-        load_best_model_at_end=measures and config.early_stopping_patience is not None,
-        save_strategy="steps",
-        save_steps=config.checkpoint_every_steps,
-        save_total_limit=2,
-        logging_steps=1,
-        seed=config.seed,
-        data_seed=config.seed,
-        restore_callback_states_from_checkpoint=True,
-        dataloader_pin_memory=machine.device == "cuda",
-        disable_tqdm=True,
-        report_to=[],
-    )
 
 
 def _dataset(rows: Sequence[Encoded]) -> "Dataset":
@@ -179,48 +135,6 @@ def _compact_lm_head() -> None:
 
     if hasattr(trl_utils, "_use_triton"):
         trl_utils._use_triton = lambda device: True
-
-
-def _watch(checkpoints: Path, progress: Progress, log_metrics: LogMetrics) -> Any:
-    """A trainer callback: progress and metrics of each step, and the time over all attempts."""
-    from transformers import TrainerCallback
-
-    clock = checkpoints / "elapsed_s.json"
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.before_s: float = json.loads(clock.read_text()) if clock.exists() else 0.0
-            self.started = time.monotonic()
-
-        def elapsed_s(self) -> float:
-            return self.before_s + time.monotonic() - self.started
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            progress(state.global_step, state.max_steps)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            progress(state.global_step, state.max_steps)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any, **kwargs: Any) -> None:
-            numbers = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
-            log_metrics(numbers, state.global_step)
-
-        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            partial = clock.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(self.elapsed_s()))
-            partial.replace(clock)
-            mark_complete(checkpoints / f"checkpoint-{state.global_step}")
-
-    return Watch()
-
-
-def _save_adapter(trainer: "SFTTrainer", base_model: BaseModelRef, out: Path) -> None:
-    """Save the adapter; it names its base model and no folder of this machine."""
-    trainer.model.save_pretrained(out)
-    (out / "README.md").unlink(missing_ok=True)  # names the folder, and little else
-    config = out / "adapter_config.json"
-    settings = json.loads(config.read_text()) | {"base_model_name_or_path": base_model.name}
-    config.write_text(json.dumps(settings, indent=2, sort_keys=True))
 
 
 def _report(trainer: "SFTTrainer", n_records: int, train_s: float, machine: str) -> TrainingReport:
