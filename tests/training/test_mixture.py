@@ -28,5 +28,5 @@ def test_a_larger_share_keeps_what_the_smaller_kept(sources: list[str], one: flo
     records = [record(source, line) for line, source in enumerate(sources)]
     small, large = sorted((one, other))
     fewer, more = mix(records, {"a": small}), mix(records, {"a": large})
-    assert set(r.line for r in fewer) <= set(r.line for r in more)
+    assert {r.line for r in fewer} <= {r.line for r in more}
     assert any(r.source == "a" for r in fewer) == ("a" in sources)

@@ -186,7 +186,7 @@ def test_a_training_killed_while_it_removes_its_checkpoints_can_be_run_again(
 
 def test_early_stopping_keeps_its_patience_through_an_interruption(retrain, tmp_path: Path):
     settings = {
-        "learning_rate": 1.0,  # so large that the loss soon stops falling
+        "learning_rate": 5.0,  # so large that the loss soon stops falling
         "validate_every_steps": 1,
         "checkpoint_every_steps": 1,
         "early_stopping_patience": 3,

@@ -33,6 +33,7 @@ REPORT = "report.json"
 LOSS_CURVE = "loss_curve.png"
 CHECKPOINTS = "checkpoints"
 
+
 def train(
     base_model: BaseModelRef,
     train_records: Sequence[Record],
