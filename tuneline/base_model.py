@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TEMPLATE_TOKENS = "template_tokens"
 """File with the tokens that the chat template adds to a record of one question and one answer."""
+CARD = "card"
+"""Folder beside a tokenizer: the model's configuration, and the files that say its licence."""
 
 
 class BaseModelConfig(BaseModel):
@@ -83,38 +85,60 @@ def materialize(config: BaseModelConfig, store: Store) -> BaseModelRef:
 
 
 def materialize_tokenizer(config: BaseModelConfig, store: Store) -> Path:
-    """Return a folder with the tokenizer alone and what its chat template adds, in seconds.
+    """Return a folder with all that is known of the base model without its weights, in seconds.
+
+    The tokenizer, how many tokens its chat template adds, and the model's `CARD`.
 
     Raises:
-        BaseModelError: It has no chat template, or the base model is not there.
+        BaseModelError: It has no chat template, transformers does not know its architecture, or
+            the base model is not there.
     """
     inputs = {
         "base_model": locate(config),
-        **code_version("base_model"),
+        **code_version("base_model", "model_card"),
         **package_versions("transformers"),
     }
     return store.build("tokenizer", inputs, lambda out: _write_tokenizer(config, out)).path
 
 
 def _write_tokenizer(config: BaseModelConfig, out: Path) -> None:
-    from transformers import AutoTokenizer
-
     quiet_libraries()
-    if config.source == "random":
-        from tuneline.random_model import random_tokenizer
-
-        tokenizer = random_tokenizer()
-    elif config.source == "package":
-        file = _gguf_file(config)
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    else:
-        tokenizer = AutoTokenizer.from_pretrained(config.name, revision=config.revision)
+    (out / CARD).mkdir()
+    tokenizer = _TOKENIZER[config.source](config, out / CARD)
     _check_template(tokenizer, config.name)
     tokenizer.save_pretrained(out)
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     rendered = tokenizer.apply_chat_template(turns, tokenize=False)
     n = len(tokenizer(rendered, add_special_tokens=False)["input_ids"])
     (out / TEMPLATE_TOKENS).write_text(str(n - 2))
+
+
+def _random_tokenizer(config: BaseModelConfig, card: Path) -> "PreTrainedTokenizerBase":
+    from tuneline.random_model import random_config, random_tokenizer
+
+    tokenizer: PreTrainedTokenizerBase = random_tokenizer()
+    random_config(tokenizer).save_pretrained(card)
+    return tokenizer
+
+
+def _packaged_tokenizer(config: BaseModelConfig, card: Path) -> "PreTrainedTokenizerBase":
+    from tuneline.model_card import write_packaged_card
+
+    file = _gguf_file(config)
+    distribution = importlib.metadata.distribution(_gguf_distribution(config))
+    return write_packaged_card(file, distribution, card)
+
+
+def _pretrained_tokenizer(config: BaseModelConfig, card: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    from tuneline.model_card import copy_card
+
+    copy_card(config.name, config.revision, card)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        config.name, revision=config.revision
+    )
+    return tokenizer
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -261,4 +285,10 @@ _LOCATE: dict[str, Callable[[BaseModelConfig], str]] = {
     "folder": _locate_folder,
     "package": _locate_package,
     "random": _locate_random,
+}
+_TOKENIZER: dict[str, Callable[[BaseModelConfig, Path], "PreTrainedTokenizerBase"]] = {
+    "hub": _pretrained_tokenizer,
+    "folder": _pretrained_tokenizer,
+    "package": _packaged_tokenizer,
+    "random": _random_tokenizer,
 }

@@ -18,10 +18,22 @@ def write_random_model(out: Path, hidden_size: int = 64) -> None:
         hidden_size: Width; a multiple of 64, which the 4-bit block size asks for.
     """
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers import Qwen2ForCausalLM
 
     tokenizer = random_tokenizer()
-    config = Qwen2Config(
+    config = random_config(tokenizer, hidden_size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Qwen2ForCausalLM(config).to(torch.bfloat16)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def random_config(tokenizer: Any, hidden_size: int = 64) -> Any:
+    """Two layers with grouped-query attention."""
+    from transformers import Qwen2Config
+
+    return Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=hidden_size,
         intermediate_size=2 * hidden_size,
@@ -31,12 +43,8 @@ def write_random_model(out: Path, hidden_size: int = 64) -> None:
         max_position_embeddings=1024,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        architectures=["Qwen2ForCausalLM"],
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = Qwen2ForCausalLM(config).to(torch.bfloat16)
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
 
 
 def random_tokenizer() -> Any:
