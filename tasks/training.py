@@ -15,6 +15,8 @@ from tuneline.profile import Profile
 from tuneline.reports import TrainingReport, load_report
 from tuneline.store import StageOutput, code_version, digest_of, file_digest, package_versions
 from tuneline.training import merging, trainer
+from tuneline.training.launch import launch
+from tuneline.training.saving import trained_files
 from tuneline.training.watching import LogMetrics
 
 N_PROBE_RECORDS = 8
@@ -33,11 +35,9 @@ def train(
     """Train the adapter, going on from the last checkpoint of a killed run."""
 
     def write(out: Path) -> None:
-        sides = load_splits(splits)
-        trainer.train(
+        launch(
             base,
-            sides.train,
-            sides.validation,
+            splits.path,
             settings.training,
             this_machine(),
             out,
@@ -70,8 +70,8 @@ def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> 
 
     inputs = {
         "base_model": base.digest,
-        "adapter": {name: file_digest(adapter / name) for name in merging.ADAPTER_FILES},
-        **code_version("training/merging", "training/chat_format", "base_model"),
+        "adapter": {name: file_digest(adapter / name) for name in trained_files(adapter)},
+        **code_version("training/merging", "training/saving", "training/chat_format", "base_model"),
         **package_versions("torch", "transformers", "peft"),
     }
     progress = progress_of(f"merge {name}")

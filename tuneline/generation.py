@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneline.base_model import load_model, load_tokenizer
-from tuneline.machine import Machine
+from tuneline.machine import Machine, is_out_of_memory
 from tuneline.progress import Progress, silent
 from tuneline.records import Message
 
@@ -113,7 +113,7 @@ class Generator:
         try:
             return self._forward(texts)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             gc.collect()
             torch.cuda.empty_cache()
@@ -152,14 +152,6 @@ class Generator:
         n_tokens = len(ids) if end is None else end + 1
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
         return Prediction(text.strip(), n_tokens)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has an error of its own; on a CPU torch raises a plain RuntimeError."""
-    import torch
-
-    is_cpu_allocator = "DefaultCPUAllocator" in str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or is_cpu_allocator
 
 
 def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Message]) -> str:

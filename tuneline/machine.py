@@ -27,6 +27,8 @@ class Machine:
     """Attention implementation for transformers."""
     has_bitsandbytes: bool
     """Whether NF4 and int8 work here."""
+    has_liger: bool = False
+    """Whether Liger's fused kernels are used in training."""
 
     @property
     def dtype(self) -> "torch.dtype":
@@ -61,12 +63,23 @@ def this_machine() -> Machine:
 
     quiet_libraries()
 
-    has_bitsandbytes = importlib.util.find_spec("bitsandbytes") is not None
+    has_bitsandbytes = _is_there("bitsandbytes")
     if torch.cuda.is_available():
         dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-        return Machine("cuda", dtype, "sdpa", has_bitsandbytes)
+        return Machine(
+            "cuda", dtype, _cuda_attention(), has_bitsandbytes, _is_there("liger_kernel")
+        )
     # Eager attention is 20 % faster than SDPA on short sequences on CPU.
     return Machine("cpu", _cpu_dtype(), "eager", has_bitsandbytes)
+
+
+def _is_there(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _cuda_attention() -> str:
+    """FlashAttention where it is installed."""
+    return "flash_attention_2" if _is_there("flash_attn") else "sdpa"
 
 
 def _cpu_dtype() -> str:
@@ -87,6 +100,14 @@ def quiet_libraries() -> None:
     transformers_logging.set_verbosity_error()
     for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has an error of its own; on a CPU torch raises a plain RuntimeError."""
+    import torch
+
+    is_cpu_allocator = "DefaultCPUAllocator" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or is_cpu_allocator
 
 
 def free_memory() -> None:

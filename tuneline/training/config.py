@@ -4,20 +4,37 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+WITHOUT_ADAPTER = frozenset({"galore", "freeze", "full"})
+"""Methods that train weights of the base model itself."""
+
 
 class TrainingConfig(BaseModel):
     """How an adapter is trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    method: Literal["qlora", "lora"] = "qlora"
-    """qlora: LoRA on a base in 4-bit NF4 with double quantization. lora: on a 16-bit base."""
+    objective: Literal["sft", "dpo", "kto"] = "sft"
+    """sft: learn the answers. dpo: learn from pairs of a better and a worse answer. kto: learn
+    from answers marked as wanted or not."""
+    beta: float = Field(default=0.1, gt=0)
+    """dpo and kto: how strongly the model is held to its base; lower lets it go further."""
+    method: Literal[
+        "qlora", "lora", "rslora", "dora", "pissa", "loraplus", "galore", "freeze", "full"
+    ] = "qlora"
+    """What is trained and how; docs/training-methods.md says when to use which."""
     rank: int = Field(default=16, ge=1)
-    """LoRA rank r: width of the two adapter matrices."""
+    """Width of the two adapter matrices; for galore of the projected gradient."""
+    loraplus_ratio: float | None = Field(default=None, ge=1)
+    """Adapters: learning rate of matrix B over that of A, which is `learning_rate`; unset: 16 for
+    loraplus, 1 for the others."""
+    trainable_layers: int = Field(default=2, ge=1)
+    """freeze: how many of the last layers are trained."""
     alpha: int = Field(default=32, ge=1)
     """LoRA scale: the adapter's output is multiplied by alpha / rank."""
     dropout: float = Field(default=0.05, ge=0, lt=1)
     """Dropout on the adapter's input, probability."""
+    neftune_alpha: float | None = Field(default=None, gt=0)
+    """Noise on the embeddings while training (NEFTune); 5 is usual."""
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Modules that get an adapter: every linear one but the head, or these names."""
     epochs: float = Field(default=3, gt=0)
@@ -25,9 +42,12 @@ class TrainingConfig(BaseModel):
     max_steps: int | None = Field(default=None, ge=1)
     """Optimizer steps; where set, it decides and not `epochs`."""
     batch_size: int = Field(default=4, ge=1)
-    """Records per device and forward pass."""
+    """Records per process and forward pass."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Forward passes per optimizer step."""
+    n_processes: int = Field(default=1, ge=1)
+    """Training processes, one per GPU (data parallel). Records per optimizer step are batch_size x
+    gradient_accumulation x n_processes."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
@@ -49,6 +69,8 @@ class TrainingConfig(BaseModel):
     group_by_length: bool = False
     """Batch records of similar length: less padding, but where sources differ in length, batches
     of one source, from which a short run learns less."""
+    packing: bool = False
+    """sft: join records up to `max_seq_tokens` without padding. Attention stays inside a record."""
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
     validate_every_steps: int | None = Field(default=None, ge=1)
@@ -57,8 +79,31 @@ class TrainingConfig(BaseModel):
     """Measurements without improvement after which training stops; the best checkpoint is kept."""
     checkpoint_every_steps: int = Field(default=50, ge=1)
     """Steps between two checkpoints: the most that kill -9 can cost."""
+    allow_shorter_sequences: bool = False
+    """When memory runs out at a batch of 1: leave out the longest records instead of stopping."""
     seed: int = 0
     """Seed of the adapter's first weights, dropout and record order."""
+    deterministic: bool = False
+    """Bit-identical repetitions on CUDA too, slower; on a CPU they always are."""
+
+    @model_validator(mode="after")
+    def _method_has_an_adapter(self) -> "TrainingConfig":
+        if self.loraplus_ratio is not None and self.method in WITHOUT_ADAPTER:
+            raise ValueError(f"loraplus_ratio is for adapters; method {self.method} has none")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_fits_method(self) -> "TrainingConfig":
+        if self.objective == "sft":
+            return self
+        if self.method in {"pissa", *WITHOUT_ADAPTER}:
+            raise ValueError(
+                f"objective {self.objective} compares with the base model, which method "
+                f"{self.method} changes; use qlora, lora, rslora, dora or loraplus"
+            )
+        if self.packing:
+            raise ValueError("packing is for the objective sft only")
+        return self
 
     @model_validator(mode="after")
     def _early_stopping_measures(self) -> "TrainingConfig":

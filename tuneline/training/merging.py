@@ -1,4 +1,4 @@
-"""Adapter + base -> merged model in 16 bit, checked against the adapter."""
+"""What was trained + base -> merged model in 16 bit, checked against the adapter."""
 
 import logging
 from collections.abc import Sequence
@@ -10,14 +10,13 @@ from tuneline.errors import TrainingError
 from tuneline.machine import Machine
 from tuneline.records import Record
 from tuneline.training.chat_format import encode
+from tuneline.training.saving import attach
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-"""Files that make an adapter."""
 MIN_AGREEMENT = 0.98
 """Least share of answer tokens on which adapter and merged model must have the same top token."""
 
@@ -40,13 +39,12 @@ def merge(
     Raises:
         TrainingError: They agree on less than `MIN_AGREEMENT`.
     """
-    from peft import PeftModel
-
     tokenizer = load_tokenizer(base_model)
     rows = [encode(record, tokenizer) for record in probe]
-    model = PeftModel.from_pretrained(load_model(base_model, machine), str(adapter)).eval()
+    model = attach(load_model(base_model, machine), adapter).eval()
     before = [_top_tokens(model, row.input_ids, row.labels) for row in rows]
-    merged = model.merge_and_unload().to(machine.for_storage.dtype).to(machine.dtype)
+    merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    merged = merged.to(machine.for_storage.dtype).to(machine.dtype)
     after = [_top_tokens(merged, row.input_ids, row.labels) for row in rows]
     agreement = _agreement(before, after)
     log.info("merge: top-1 agreement with the adapter %.4f on %d records", agreement, len(rows))

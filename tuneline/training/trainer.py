@@ -1,4 +1,4 @@
-"""Splits to adapter with TRL's SFTTrainer: resumable, seeded, and watched."""
+"""Splits to adapter with TRL's trainers: resumable, seeded, watched, and down the memory ladder."""
 
 import logging
 import shutil
@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneline.base_model import BaseModelRef, load_tokenizer
-from tuneline.machine import Machine
+from tuneline.errors import TrainingError
+from tuneline.machine import Machine, free_memory, is_out_of_memory
 from tuneline.progress import Progress, silent
 from tuneline.records import Record
 from tuneline.reports import TrainingReport, load_report, save_report
+from tuneline.training import ranks
 from tuneline.training.arguments import arguments
-from tuneline.training.chat_format import Encoded, encode_all
 from tuneline.training.checkpoints import last_complete_checkpoint
 from tuneline.training.config import TrainingConfig
+from tuneline.training.history import curve
+from tuneline.training.ladder import Ladder, first_rung
 from tuneline.training.loss_curve import draw_loss_curve
 from tuneline.training.methods import METHODS
 from tuneline.training.mixture import mix
-from tuneline.training.saving import save_adapter
+from tuneline.training.objectives import OBJECTIVES, data_set
+from tuneline.training.optimizers import allow_galore_checkpoints, own_optimizer
+from tuneline.training.preemption import checkpoint_on_sigterm
+from tuneline.training.saving import save_initial, save_trained
 from tuneline.training.watching import LogMetrics, watch
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-    from trl import SFTTrainer
+    from transformers import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,8 @@ ADAPTER = "adapter"
 REPORT = "report.json"
 LOSS_CURVE = "loss_curve.png"
 CHECKPOINTS = "checkpoints"
+INITIAL = "initial"
+"""The adapter before training, among the checkpoints of a method that needs it."""
 
 
 def train(
@@ -66,68 +73,113 @@ def train(
     if (out / REPORT).exists():  # killed after the last write, while tidying up
         shutil.rmtree(checkpoints, ignore_errors=True)
         return load_report(out / REPORT, TrainingReport)
-    tokenizer = load_tokenizer(base_model.folder)
-    mixture = mix(train_records, config.source_fractions)
-    rows, n_left_out = encode_all(mixture, tokenizer, config.max_seq_tokens)
-    validation, _ = encode_all(validation_records, tokenizer, config.max_seq_tokens)
-    log.info("train: records=%d too_long=%d", len(rows), n_left_out)
+    records = mix(train_records, config.source_fractions), validation_records
+    ladder = first_rung(config, checkpoints)
+    while True:
+        try:
+            return _attempt(base_model, records, ladder, machine, out, progress, log_metrics)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out of the handler, which would keep the model alive.
+        ladder = _step_down(ladder, checkpoints)
+        if ranks.n_ranks() > 1:
+            raise ranks.StartAgain("out of memory; the other processes must come down as well")
+
+
+def _step_down(ladder: Ladder, checkpoints: Path) -> Ladder:
+    lower = ladder.step_down()
+    if lower is None:
+        raise TrainingError(
+            f"out of memory with batch_size={ladder.config.batch_size}, activation checkpointing "
+            f"and max_seq_tokens={ladder.config.max_seq_tokens}; use method qlora, a smaller base "
+            "model, fewer tokens or allow_shorter_sequences"
+        )
+    log.warning("train: out of memory; %s", lower.rungs[-1])
+    free_memory()
+    if lower.changes_rows(ladder):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    lower.save(checkpoints)
+    return lower
+
+
+def _attempt(
+    base_model: BaseModelRef,
+    records: tuple[Sequence[Record], Sequence[Record]],
+    ladder: Ladder,
+    machine: Machine,
+    out: Path,
+    progress: Progress,
+    log_metrics: LogMetrics,
+) -> TrainingReport:
+    """Train to the end on one rung of the ladder."""
+    config, checkpoints = ladder.config, out / CHECKPOINTS
     log.info("train: %s", machine.describe(config.optimizer))
-    trainer = _trainer(base_model.folder, tokenizer, rows, validation, config, machine, checkpoints)
+    trainer = _trainer(base_model, records, config, machine, checkpoints)
+    initial = save_initial(trainer.model, checkpoints / INITIAL)
     watcher = watch(checkpoints, progress, log_metrics)
     trainer.add_callback(watcher)
     resume_from = last_complete_checkpoint(checkpoints)
     if resume_from:
         log.info("train: continuing from %s", resume_from.name)
-    trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
-    if validation and config.validate_every_steps is None:
+    with checkpoint_on_sigterm(trainer):
+        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    watcher.findings()  # raises where the run diverged
+    if trainer.eval_dataset is not None and config.validate_every_steps is None:
         trainer.evaluate()
-    save_adapter(trainer, base_model, out / ADAPTER)
-    report = _report(trainer, len(rows), watcher.elapsed_s(), machine.describe(config.optimizer))
-    draw_loss_curve(report, out / LOSS_CURVE)
-    save_report(out / REPORT, report)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    ranks.wait_for_all()
+    report = _report(trainer, watcher.findings(), machine.describe(config.optimizer), ladder)
+    if ranks.is_main():
+        save_trained(trainer.model, base_model, machine, initial, out / ADAPTER)
+        draw_loss_curve(report, out / LOSS_CURVE)
+        save_report(out / REPORT, report)
+        shutil.rmtree(checkpoints, ignore_errors=True)
     return report
 
 
 def _trainer(
-    base_model: Path,
-    tokenizer: Any,
-    rows: Sequence[Encoded],
-    validation: Sequence[Encoded],
+    base_model: BaseModelRef,
+    records: tuple[Sequence[Record], Sequence[Record]],
     config: TrainingConfig,
     machine: Machine,
     checkpoints: Path,
-) -> "SFTTrainer":
-    import torch
+) -> "Trainer":
     from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
-    from trl import SFTTrainer
 
+    tokenizer = load_tokenizer(base_model.folder)
+    objective = OBJECTIVES[config.objective]
+    rows, validation = (
+        data_set(objective, side, tokenizer, config) if side else None for side in records
+    )
     set_seed(config.seed)
     _compact_lm_head()
-    model = METHODS[config.method](base_model, config, machine)
+    if config.method == "galore":
+        allow_galore_checkpoints()
+    model = METHODS[config.method](base_model.folder, config, machine)
     patience = config.early_stopping_patience
-    trainer = SFTTrainer(
+    arguments_class, trainer_class = objective.trl()
+    shared = arguments(config, machine, checkpoints, validation is not None)
+    trainer = trainer_class(
         model=model,
-        args=arguments(config, machine, checkpoints, bool(validation)),
-        train_dataset=_dataset(rows),
-        eval_dataset=_dataset(validation) if validation else None,
+        args=arguments_class(**{**shared, **objective.arguments(config)}),
+        train_dataset=rows,
+        eval_dataset=validation,
         processing_class=tokenizer,
         callbacks=[EarlyStoppingCallback(patience)] if patience and validation else None,
+        optimizers=(own_optimizer(model, config, machine), None),
     )
     trainer.remove_callback(PrinterCallback)
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:
-            # A 16-bit adapter would come back from a checkpoint in 32 bit and train differently.
-            parameter.data = parameter.data.to(torch.float32)
+    _train_in_32_bit(trainer.model)
     return trainer
 
 
-def _dataset(rows: Sequence[Encoded]) -> "Dataset":
-    from datasets import Dataset
+def _train_in_32_bit(model: Any) -> None:
+    """A 16-bit adapter would come back from a checkpoint in 32 bit and train differently."""
+    import torch
 
-    return Dataset.from_dict(
-        {"input_ids": [r.input_ids for r in rows], "labels": [r.labels for r in rows]}
-    )
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
 
 
 def _compact_lm_head() -> None:
@@ -138,19 +190,24 @@ def _compact_lm_head() -> None:
         trl_utils._use_triton = lambda device: True
 
 
-def _report(trainer: "SFTTrainer", n_records: int, train_s: float, machine: str) -> TrainingReport:
+def _report(
+    trainer: "Trainer", findings: dict[str, Any], machine: str, ladder: Ladder
+) -> TrainingReport:
     history = trainer.state.log_history
     return TrainingReport(
         n_steps=trainer.state.global_step,
-        n_train_records=n_records,
+        n_train_records=len(trainer.train_dataset),
         n_trainable_parameters=sum(
             p.numel() for p in trainer.model.parameters() if p.requires_grad
         ),
-        train_s=round(train_s, 1),
         peak_memory_mib=_peak_memory_mib(),
-        losses=tuple((h["step"], h["loss"]) for h in history if "loss" in h),
-        validation_losses=tuple((h["step"], h["eval_loss"]) for h in history if "eval_loss" in h),
+        losses=curve(history, "loss"),
+        validation_losses=curve(history, "eval_loss"),
+        learning_rates=curve(history, "learning_rate"),
+        grad_norms=curve(history, "grad_norm"),
         machine=machine,
+        rungs=ladder.rungs,
+        **findings,
     )
 
 

@@ -1,0 +1,155 @@
+"""OBJECTIVES: what is learned -> rows of a data set, and TRL's trainer for them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuneline.errors import TrainingError
+from tuneline.records import Message, Record
+from tuneline.training.chat_format import encode, encode_all
+from tuneline.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """How records become a loss."""
+
+    rows: Callable[[Sequence[Record], "PreTrainedTokenizerBase", int], tuple[list[Row], int]]
+    """(records, tokenizer, most tokens) -> rows that fit, and how many did not."""
+    trl: Callable[[], tuple[type, type]]
+    """TRL's classes of arguments and trainer; imported when called."""
+    arguments: Callable[[TrainingConfig], dict[str, Any]]
+    """Arguments that this objective has for itself or otherwise than the others."""
+
+
+def data_set(
+    objective: Objective,
+    records: Sequence[Record],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: TrainingConfig,
+) -> "Dataset":
+    """The rows to train on or to validate with.
+
+    Raises:
+        TrainingError: No record fits the objective or the model.
+    """
+    from datasets import Dataset
+
+    rows, n_left_out = objective.rows(records, tokenizer, config.max_seq_tokens)
+    log.info("train: rows=%d left_out=%d objective=%s", len(rows), n_left_out, config.objective)
+    return Dataset.from_list(rows)
+
+
+def _sft_rows(
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+) -> tuple[list[Row], int]:
+    encoded, n_left_out = encode_all(records, tokenizer, max_tokens)
+    return [row._asdict() for row in encoded], n_left_out
+
+
+def _dpo_rows(
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+) -> tuple[list[Row], int]:
+    pairs = [record for record in records if record.rejected is not None]
+    _some(pairs, records, "dpo", "a better and a worse answer (fields chosen and rejected)")
+    rows = [
+        {
+            "prompt": _turns(record.prompt),
+            "chosen": [_answer(record.reference)],
+            "rejected": [_answer(record.rejected or "")],
+        }
+        for record in pairs
+        if _fits(record, tokenizer, max_tokens)
+    ]
+    return rows, len(records) - len(rows)
+
+
+def _kto_rows(
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+) -> tuple[list[Row], int]:
+    labelled = [record for record in records if record.is_desirable is not None]
+    _some(labelled, records, "kto", "a label true or false")
+    rows = [
+        {
+            "prompt": _turns(record.prompt),
+            "completion": [_answer(record.reference)],
+            "label": record.is_desirable,
+        }
+        for record in labelled
+        if _fits(record, tokenizer, max_tokens)
+    ]
+    return rows, len(records) - len(rows)
+
+
+def _some(usable: Sequence[Record], records: Sequence[Record], objective: str, need: str) -> None:
+    if records and not usable:
+        raise TrainingError(
+            f"training.objective {objective} needs records with {need}; none of the "
+            f"{len(records)} has one; name the fields in the source's mapping, or train with sft"
+        )
+
+
+def _fits(record: Record, tokenizer: "PreTrainedTokenizerBase", max_tokens: int) -> bool:
+    """Whether both answers fit; rendering also checks the template as for sft."""
+    rejected = [] if record.rejected is None else [record.rejected]
+    answers = [record.reference, *rejected]
+    versions = [
+        Record((*record.prompt, Message("assistant", a)), record.source, record.file, record.line)
+        for a in answers
+    ]
+    return all(len(encode(v, tokenizer).input_ids) <= max_tokens for v in versions)
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.content} for m in messages]
+
+
+def _answer(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def _sft_classes() -> tuple[type, type]:
+    from trl import SFTConfig, SFTTrainer
+
+    return SFTConfig, SFTTrainer
+
+
+def _dpo_classes() -> tuple[type, type]:
+    from trl import DPOConfig, DPOTrainer
+
+    return DPOConfig, DPOTrainer
+
+
+def _kto_classes() -> tuple[type, type]:
+    from trl import KTOConfig, KTOTrainer
+
+    return KTOConfig, KTOTrainer
+
+
+def _sft_arguments(config: TrainingConfig) -> dict[str, Any]:
+    packing = {"packing": True, "packing_strategy": "bfd"} if config.packing else {}
+    return {"max_length": config.max_seq_tokens if config.packing else None, **packing}
+
+
+def _dpo_arguments(config: TrainingConfig) -> dict[str, Any]:
+    return {"max_length": None, "beta": config.beta}
+
+
+def _kto_arguments(config: TrainingConfig) -> dict[str, Any]:
+    # Rows are compared with their neighbours: the order, by digest, is a random one that stays.
+    return {**_dpo_arguments(config), "train_sampling_strategy": "sequential"}
+
+
+OBJECTIVES = {
+    "sft": Objective(_sft_rows, _sft_classes, _sft_arguments),
+    "dpo": Objective(_dpo_rows, _dpo_classes, _dpo_arguments),
+    "kto": Objective(_kto_rows, _kto_classes, _kto_arguments),
+}
