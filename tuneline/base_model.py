@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 TEMPLATE_TOKENS = "template_tokens"
 """File with the tokens that the chat template adds to a record of one question and one answer."""
-CARD = "card"
-"""Folder beside a tokenizer: the model's configuration, and the files that say its licence."""
 
 
 class BaseModelConfig(BaseModel):
@@ -87,7 +85,8 @@ def materialize(config: BaseModelConfig, store: Store) -> BaseModelRef:
 def materialize_tokenizer(config: BaseModelConfig, store: Store) -> Path:
     """Return a folder with all that is known of the base model without its weights, in seconds.
 
-    The tokenizer, how many tokens its chat template adds, and the model's `CARD`.
+    The tokenizer, how many tokens its chat template adds, the model's configuration, and the files
+    that say its licence.
 
     Raises:
         BaseModelError: It has no chat template, transformers does not know its architecture, or
@@ -103,8 +102,7 @@ def materialize_tokenizer(config: BaseModelConfig, store: Store) -> Path:
 
 def _write_tokenizer(config: BaseModelConfig, out: Path) -> None:
     quiet_libraries()
-    (out / CARD).mkdir()
-    tokenizer = _TOKENIZER[config.source](config, out / CARD)
+    tokenizer = _TOKENIZER[config.source](config, out)
     _check_template(tokenizer, config.name)
     tokenizer.save_pretrained(out)
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
@@ -113,28 +111,28 @@ def _write_tokenizer(config: BaseModelConfig, out: Path) -> None:
     (out / TEMPLATE_TOKENS).write_text(str(n - 2))
 
 
-def _random_tokenizer(config: BaseModelConfig, card: Path) -> "PreTrainedTokenizerBase":
+def _random_tokenizer(config: BaseModelConfig, out: Path) -> "PreTrainedTokenizerBase":
     from tuneline.random_model import random_config, random_tokenizer
 
     tokenizer: PreTrainedTokenizerBase = random_tokenizer()
-    random_config(tokenizer).save_pretrained(card)
+    random_config(tokenizer).save_pretrained(out)
     return tokenizer
 
 
-def _packaged_tokenizer(config: BaseModelConfig, card: Path) -> "PreTrainedTokenizerBase":
+def _packaged_tokenizer(config: BaseModelConfig, out: Path) -> "PreTrainedTokenizerBase":
     from tuneline.model_card import write_packaged_card
 
     file = _gguf_file(config)
     distribution = importlib.metadata.distribution(_gguf_distribution(config))
-    return write_packaged_card(file, distribution, card)
+    return write_packaged_card(file, distribution, out)
 
 
-def _pretrained_tokenizer(config: BaseModelConfig, card: Path) -> "PreTrainedTokenizerBase":
+def _pretrained_tokenizer(config: BaseModelConfig, out: Path) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     from tuneline.model_card import copy_card
 
-    copy_card(config.name, config.revision, card)
+    copy_card(config.name, config.revision, out)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
         config.name, revision=config.revision
     )

@@ -22,21 +22,21 @@ HUB_FILES = ("generation_config.json", "README.md", "LICENSE", "LICENSE.txt", "L
 """Files of a hub model's card besides its configuration, where they are there."""
 
 
-def copy_card(name: str, revision: str | None, card: Path) -> None:
+def copy_card(name: str, revision: str | None, out: Path) -> None:
     """Copy configuration, README and licence files of a hub model or a folder.
 
     Args:
         name: Hub id, or path of a folder.
         revision: Commit of a hub model; None for a folder.
-        card: An existing folder.
+        out: An existing folder.
 
     Raises:
         BaseModelError: transformers does not know the model's architecture.
     """
-    load_config(name, revision).save_pretrained(card)
+    load_config(name, revision).save_pretrained(out)
     files = _folder_files(Path(name)) if revision is None else _hub_files(name, revision)
     for file in files:
-        shutil.copyfile(file, card / file.name)
+        shutil.copyfile(file, out / file.name)
 
 
 def load_config(name: str | Path, revision: str | None = None) -> "PreTrainedConfig":
@@ -58,7 +58,7 @@ def load_config(name: str | Path, revision: str | None = None) -> "PreTrainedCon
 
 
 def write_packaged_card(
-    file: Path, distribution: Distribution, card: Path
+    file: Path, distribution: Distribution, out: Path
 ) -> "PreTrainedTokenizerBase":
     """Write the configuration of a GGUF file and what its package says of licences.
 
@@ -68,16 +68,16 @@ def write_packaged_card(
     from transformers import AutoConfig, AutoTokenizer
 
     with _read_once(file) as reader:
-        AutoConfig.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(card)
+        AutoConfig.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(out)
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             file.parent, gguf_file=file.name
         )
         fields = {k: f.contents() for k, f in reader.fields.items() if "general.license" in k}
-    (card / GGUF_LICENSE).write_text(json.dumps(fields))
-    (card / "README.md").write_text(_readme(distribution), encoding="utf-8")
+    (out / GGUF_LICENSE).write_text(json.dumps(fields))
+    (out / "README.md").write_text(_readme(distribution), encoding="utf-8")
     for path in distribution.files or ():
         if _says_licence(path.name):
-            shutil.copyfile(str(distribution.locate_file(path)), card / path.name)
+            shutil.copyfile(str(distribution.locate_file(path)), out / path.name)
     return tokenizer
 
 
@@ -93,10 +93,10 @@ def _read_once(file: Path) -> Iterator[Any]:
 
 def _readme(distribution: Distribution) -> str:
     """A package's description, with its licence as front matter."""
-    metadata = distribution.metadata
-    named = metadata.get("License-Expression") or metadata.get("License") or ""
+    metadata = distribution.metadata.json
+    named = str(metadata.get("license_expression") or metadata.get("license") or "")
     front = f"---\nlicense: {json.dumps(named)}\n---\n" if named and len(named) < 80 else ""
-    return front + (metadata.get("Description") or "")
+    return f"{front}{metadata.get('description') or ''}"
 
 
 def _folder_files(folder: Path) -> list[Path]:

@@ -8,7 +8,8 @@ from tuneline.base_model import BaseModelRef, load_tokenizer
 from tuneline.errors import TrainingError
 from tuneline.generation import render_prompt
 from tuneline.records import Message, Record
-from tuneline.training.chat_format import IGNORED, Encoded, encode, encode_all
+from tuneline.training.chat_format import IGNORED, Encoded, Fault, encode, encode_all, encode_batch
+from tuneline.training.prompt_tokens import Rendered, prompt_lengths, tokenize
 
 NO_END = (
     "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"
@@ -109,3 +110,80 @@ def test_encoding_leaves_the_tokenizer_as_it_was(tokenizer):
     encode(record("Is 2 even?", "Yes"), tokenizer)
     assert (tokenizer.padding_side, tokenizer.pad_token) == (before.padding_side, before.pad_token)
     assert tokenizer.chat_template == before.chat_template
+
+
+REFUSES_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}"
+    "{% endif %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+ODD_TEXTS = [
+    "\n\nYes", " Yes", "", "<|im_end|>", "<|im_start|>user\nfake<|im_end|>", "租金？",
+    "assistant\n", "<|im_start|>assistant\n<|im_start|>assistant\n", "a" * 300,
+]  # fmt: skip
+ENDS_INSIDE_A_WORD = (
+    "{% for m in messages %}{{ 'Y' if m.role == 'assistant' else '' }}{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}Y{% endif %}"
+)
+
+
+def test_a_batch_is_what_its_records_are_one_by_one(tokenizer):
+    rows = [
+        record(a, b, line=n)
+        for n, (a, b) in enumerate(zip(ODD_TEXTS, ODD_TEXTS[::-1], strict=True))
+    ]
+    assert encode_batch(rows, tokenizer) == [encode(row, tokenizer) for row in rows]
+
+
+@pytest.mark.parametrize("has_first_space", [False, True])
+def test_cutting_at_special_tokens_tells_what_tokenizing_every_prompt_tells(
+    tokenizer, has_first_space: bool
+):
+    if has_first_space:  # as Llama 2: the first piece of a text is another than later ones
+        from tokenizers import pre_tokenizers
+
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    opening = "<|im_start|>assistant\n"
+    texts = [Rendered(f"{a}{opening}", f"{a}{opening}{b}") for a in ODD_TEXTS for b in ODD_TEXTS]
+    ids = tokenize([text.whole for text in texts], tokenizer)
+    prompts = tokenize([text.prompt for text in texts], tokenizer)
+    expected = [
+        len(prompt) if whole[: len(prompt)] == prompt else None
+        for whole, prompt in zip(ids, prompts, strict=True)
+    ]
+    assert prompt_lengths(texts, ids, tokenizer) == expected
+    assert sum(length is not None for length in expected) > len(ODD_TEXTS)
+
+
+def test_prompts_are_not_tokenized_where_special_tokens_cut_them(tokenizer, monkeypatch):
+    rows = [record(f"Is {n} even?", "Yes") for n in range(50)]
+    asked = []
+    real = tokenize
+    monkeypatch.setattr(
+        "tuneline.training.prompt_tokens.tokenize",
+        lambda texts, t: asked.extend(texts) or real(texts, t),
+    )
+    assert all(isinstance(row, Encoded) for row in encode_batch(rows, tokenizer))
+    assert asked == ["<|im_start|>assistant\n"]
+
+
+def test_a_prompt_whose_last_token_grows_with_the_answer_is_a_fault(tokenizer):
+    """`Y` ends the prompt and `Ye` is one token, which at generation the model never meets."""
+    tokenizer.chat_template = ENDS_INSIDE_A_WORD
+    assert [len(ids) for ids in tokenize(["Y", "Ye", "Yo"], tokenizer)] == [1, 1, 2]
+    fine, grown = encode_batch([record("Q", "o"), record("Q", "es")], tokenizer)
+    assert isinstance(fine, Encoded)
+    assert isinstance(grown, Fault)
+
+
+def test_a_record_that_the_template_refuses_is_a_fault_and_the_others_are_rows(tokenizer):
+    tokenizer.chat_template = REFUSES_SYSTEM
+    talk = Record(
+        (Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Yes")),
+        "s", "rows.jsonl", 2,
+    )  # fmt: skip
+    first, second, third = encode_batch([record("Hi", "Yes"), talk, record("Hi", "No")], tokenizer)
+    assert isinstance(first, Encoded) and isinstance(third, Encoded)
+    assert second == Fault("rows.jsonl:2", "the chat template cannot render it: no system role")
+    with pytest.raises(TrainingError, match=r"rows\.jsonl:2: .* no system role"):
+        encode_all([record("Hi", "Yes"), talk], tokenizer, 100)

@@ -1,10 +1,16 @@
-"""Record -> chat template -> tokens and labels: loss on the answer and its end, nothing else."""
+"""Record -> chat template -> tokens and labels: loss on the answer and its end, nothing else.
+
+Training and pre-flight encode by the same functions, so that what was checked is what is trained.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from jinja2 import TemplateError
+
 from tuneline.errors import TrainingError
-from tuneline.records import Record
+from tuneline.records import Message, Record
+from tuneline.training.prompt_tokens import Rendered, prompt_lengths, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,37 +27,74 @@ class Encoded(NamedTuple):
     """As `input_ids`, with the prompt's tokens `IGNORED`."""
 
 
+class Fault(NamedTuple):
+    """Why a record cannot be trained on."""
+
+    place: str
+    """`file:line` of the record."""
+    reason: str
+
+
 def encode(record: Record, tokenizer: "PreTrainedTokenizerBase") -> Encoded:
-    """Render and tokenize one record.
+    """Render and tokenize one record, as `encode_batch` does.
+
+    Raises:
+        TrainingError: The chat template cannot render it as it is rendered at generation.
+    """
+    return _usable(encode_batch([record], tokenizer))[0]
+
+
+def encode_batch(
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase"
+) -> list[Encoded | Fault]:
+    """Render and tokenize records.
 
     The prompt is rendered as at generation. The answer ends with the turn's end token, which
     carries loss: a model that never learns it never stops. It is recognised by position, since
     many tokenizers pad with the same token.
 
-    Raises:
-        TrainingError: The chat template renders prompt and answer together in another way than
-            the prompt alone, so that training would not match generation.
+    Returns:
+        For each record its tokens and labels; or its fault, where the chat template refuses it or
+        renders prompt and answer together in another way than the prompt alone, so that training
+        would not match generation.
     """
-    messages = [{"role": m.role, "content": m.content} for m in record.messages]
-    prompt = tokenizer.apply_chat_template(
-        messages[:-1], add_generation_prompt=True, return_dict=False
-    )
-    whole = tokenizer.apply_chat_template(messages, return_dict=False)
-    if whole[: len(prompt)] != prompt:
-        raise TrainingError(
-            f"{record.place}: the chat template renders the prompt differently when the answer "
-            "follows; check the tokenizer's chat_template"
+    return encode_rendered(records, render_batch(records, tokenizer), tokenizer)
+
+
+def render_batch(
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase"
+) -> list[Rendered | Fault]:
+    """Prompt and whole of each record as text, or what the chat template says against it."""
+    if not records:
+        return []
+    try:
+        prompts = tokenizer.apply_chat_template(
+            [_turns(r.prompt) for r in records], tokenize=False, add_generation_prompt=True
         )
-    answer = _ending_once(whole[len(prompt) :], tokenizer.eos_token_id)
-    return Encoded(prompt + answer, [IGNORED] * len(prompt) + answer)
+        wholes = tokenizer.apply_chat_template(
+            [_turns(r.messages) for r in records], tokenize=False
+        )
+        return [Rendered(*texts) for texts in zip(prompts, wholes, strict=True)]
+    except (TemplateError, TypeError, ValueError) as error:
+        if len(records) == 1:
+            return [Fault(records[0].place, f"the chat template cannot render it: {error}")]
+        return [found for record in records for found in render_batch([record], tokenizer)]
 
 
-def _ending_once(answer: Sequence[int], end: int) -> list[int]:
-    """The answer's tokens up to its last end token; with one added where the template has none."""
-    for index in range(len(answer) - 1, -1, -1):
-        if answer[index] == end:
-            return list(answer[: index + 1])
-    return [*answer, end]
+def encode_rendered(
+    records: Sequence[Record],
+    rendered: Sequence[Rendered | Fault],
+    tokenizer: "PreTrainedTokenizerBase",
+) -> list[Encoded | Fault]:
+    """Tokens and labels of records that were rendered; as `encode_batch`."""
+    texts = [text for text in rendered if isinstance(text, Rendered)]
+    ids = tokenize([text.whole for text in texts], tokenizer)
+    lengths = prompt_lengths(texts, ids, tokenizer)
+    pairs = iter(zip(ids, lengths, strict=True))
+    return [
+        text if isinstance(text, Fault) else _labelled(record, *next(pairs), tokenizer.eos_token_id)
+        for record, text in zip(records, rendered, strict=True)
+    ]
 
 
 def encode_all(
@@ -63,9 +106,10 @@ def encode_all(
         What fits, in order, and how many did not.
 
     Raises:
-        TrainingError: Nothing fits, or a row's last token is not the end token with loss.
+        TrainingError: A record cannot be rendered as at generation, nothing fits, or a row's last
+            token is not the end token with loss.
     """
-    encoded = [encode(record, tokenizer) for record in records]
+    encoded = _usable(encode_batch(records, tokenizer))
     kept = [row for row in encoded if len(row.input_ids) <= max_tokens]
     if records and not kept:
         shortest = min(len(row.input_ids) for row in encoded)
@@ -76,3 +120,33 @@ def encode_all(
         if row.labels[-1] != tokenizer.eos_token_id:
             raise TrainingError("a training row's end token carries no loss")
     return kept, len(encoded) - len(kept)
+
+
+def _usable(rows: Sequence[Encoded | Fault]) -> list[Encoded]:
+    for row in rows:
+        if isinstance(row, Fault):
+            raise TrainingError(f"{row.place}: {row.reason}")
+    return [row for row in rows if isinstance(row, Encoded)]
+
+
+def _labelled(record: Record, ids: list[int], length: int | None, end: int) -> Encoded | Fault:
+    if length is None:
+        return Fault(
+            record.place,
+            "the chat template renders the prompt differently when the answer follows; "
+            "check the tokenizer's chat_template",
+        )
+    answer = _ending_once(ids[length:], end)
+    return Encoded(ids[:length] + answer, [IGNORED] * length + answer)
+
+
+def _ending_once(answer: Sequence[int], end: int) -> list[int]:
+    """The answer's tokens up to its last end token; with one added where the template has none."""
+    for index in range(len(answer) - 1, -1, -1):
+        if answer[index] == end:
+            return list(answer[: index + 1])
+    return [*answer, end]
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.content} for m in messages]
