@@ -79,7 +79,7 @@ def test_a_value_that_is_not_finite_stops_the_run_at_its_step(name: str, value: 
     assert stop is not None
     step, verdict = stop
     assert (step, verdict.pattern) == (7, "diverging")
-    assert f"is {value} at step 7" in verdict.sentence
+    assert f"is {'infinite' if value == INF else 'NaN'} at step 7" in verdict.sentence
     assert "divide training.learning_rate by 3" in verdict.advice
 
 

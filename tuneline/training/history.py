@@ -32,6 +32,15 @@ def points(log_history: Iterable[Mapping[str, Any]]) -> list[Point]:
     ]
 
 
+def curve(log_history: Iterable[Mapping[str, Any]], name: str) -> tuple[tuple[int, float], ...]:
+    """(step, value) of one number wherever it was logged and is finite."""
+    return tuple(
+        (int(h["step"]), float(h[name]))
+        for h in log_history
+        if math.isfinite(h.get(name, math.nan))
+    )
+
+
 def losses_of(history: Iterable[Point]) -> list[float]:
     """Training losses in order."""
     return [p.loss for p in history if p.loss is not None]

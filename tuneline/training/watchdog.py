@@ -96,7 +96,8 @@ def _broken(history: Sequence[Point], scales_loss: bool) -> Verdict | None:
             ("gradient norm", point.grad_norm, is_overflow),
         ):
             if is_checked and value is not None and not math.isfinite(value):
-                sentence = f"the {name} is {value} at step {point.step}"
+                what = "NaN" if math.isnan(value) else "infinite"
+                sentence = f"the {name} is {what} at step {point.step}"
                 return diverging(sentence, from_the_start=n_steps <= 1)
     return None
 

@@ -1,0 +1,110 @@
+"""Looks at a running training through the watchdog, and ends it where it diverges."""
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tuneline.errors import TrainingError
+from tuneline.training.checkpoints import COMPLETE
+from tuneline.training.history import Point, points, thin
+from tuneline.training.watchdog import GUESS_LOSS, Verdict, is_in_doubt, judge
+
+log = logging.getLogger(__name__)
+
+DIVERGED = "diverged.json"
+"""Among the checkpoints: how often the run diverged, and how it did the last time."""
+MAX_POINTS = 400
+"""Points from which the history is thinned."""
+
+
+class Lookout:
+    """Judges each point that a trainer logs.
+
+    Args:
+        checkpoints: Where the run keeps them.
+    """
+
+    def __init__(self, checkpoints: Path) -> None:
+        self.checkpoints = checkpoints
+        self.history: list[Point] = []
+        self.verdict = judge([])
+        self.known: dict[str, Any] = {"guess_loss": GUESS_LOSS, "scales_loss": False}
+        self.told: set[str] = set()
+        self.is_main = True
+
+    def begin(
+        self,
+        log_history: Sequence[dict[str, Any]],
+        vocabulary: int | None,
+        scales_loss: bool = False,
+        is_main: bool = True,
+    ) -> None:
+        """Training begins, or goes on after what was logged before.
+
+        Args:
+            log_history: The trainer's, from the checkpoint.
+            vocabulary: Tokens that the model knows; None where that is not known.
+            scales_loss: Whether float16 loss scaling is on.
+            is_main: Whether this process writes for all processes of the training.
+        """
+        self.history = thin(points(log_history))
+        guess_loss = math.log(vocabulary) if vocabulary else GUESS_LOSS
+        self.known = {"guess_loss": guess_loss, "scales_loss": scales_loss}
+        self.is_main = is_main
+        if earlier := self._earlier():
+            log.warning("train: an earlier attempt diverged: %s", earlier["sentence"])
+
+    def see(self, entry: dict[str, Any], done_fraction: float) -> Verdict:
+        """Judge the run after one more entry of its log."""
+        self.history += points([entry])
+        if len(self.history) > MAX_POINTS:
+            self.history = thin(self.history)
+        if not self.verdict.should_stop:
+            self.conclude(judge(self.history, done_fraction=done_fraction, **self.known))
+        return self.verdict
+
+    def conclude(self, verdict: Verdict) -> None:
+        """Take a verdict, and say it where it is the first of its kind."""
+        self.verdict = verdict
+        if verdict.pattern not in self.told and verdict.advice:
+            log.warning("train: %s: %s; %s", verdict.pattern, verdict.sentence, verdict.advice)
+        self.told.add(verdict.pattern)
+
+    def may_save(self) -> bool:
+        """Whether the weights may replace those of an older checkpoint."""
+        return not self.verdict.should_stop and not is_in_doubt(
+            self.history, self.known["guess_loss"]
+        )
+
+    def check(self) -> Verdict:
+        """The verdict on the whole run.
+
+        Raises:
+            TrainingError: It diverged; names the last good checkpoint.
+        """
+        if not self.verdict.should_stop:
+            return judge(self.history, **self.known)
+        attempts = 1 + self._earlier().get("attempts", 0)
+        if self.is_main:
+            self.checkpoints.mkdir(exist_ok=True)
+            told = {"attempts": attempts, "sentence": self.verdict.sentence}
+            (self.checkpoints / DIVERGED).write_text(json.dumps(told))
+        again = f" (attempt {attempts}; the same settings diverge again)" if attempts > 1 else ""
+        raise TrainingError(
+            f"training diverged{again}: {self.verdict.sentence}; {self.verdict.advice}. "
+            f"{self._kept()}."
+        )
+
+    def _kept(self) -> str:
+        found = [path.parent for path in self.checkpoints.glob(f"checkpoint-*/{COMPLETE}")]
+        if not found:
+            return "No checkpoint was written before it; see training.checkpoint_every_steps"
+        newest = max(found, key=lambda path: int(path.name.split("-")[1]))
+        return f"The last good checkpoint is {newest}"
+
+    def _earlier(self) -> dict[str, Any]:
+        path = self.checkpoints / DIVERGED
+        return dict(json.loads(path.read_text())) if path.exists() else {}
