@@ -152,6 +152,49 @@ def test_preferences_are_learned(tiny_model: BaseModelRef, tmp_path: Path, objec
     assert margins[-1] > margins[0]
 
 
+def test_a_packed_record_does_not_see_its_neighbours(
+    tiny_model: BaseModelRef, records: list[Record], tmp_path: Path
+):
+    """One long row of eight records has the loss and the gradient of a batch of eight."""
+    first: list[dict[str, float]] = []
+    for name, batch in {
+        "padded": {"batch_size": 8},
+        "packed": {"batch_size": 1, "packing": True},
+    }.items():
+        settings = {"method": "lora", "dropout": 0.0, "max_steps": 1, "max_seq_tokens": 512}
+        told: list[dict[str, float]] = []
+        trainer.train(
+            tiny_model,
+            records[:8],
+            [],
+            config_of(**settings, **batch),
+            this_machine(),
+            made(tmp_path / name),
+            log_metrics=lambda metrics, step, told=told: told.append(metrics),
+        )
+        first.append(told[0])
+    padded, packed = first
+    assert packed["loss"] == pytest.approx(padded["loss"], abs=1e-4)
+    assert packed["grad_norm"] == pytest.approx(padded["grad_norm"], rel=1e-3)
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_noise_on_the_embeddings_changes_training_and_not_the_saved_model(
+    tiny_model: BaseModelRef, records: list[Record], tmp_path: Path
+):
+    losses = []
+    for name, alpha in {"quiet": None, "noisy": 5.0}.items():
+        config = config_of(method="lora", max_steps=3, neftune_alpha=alpha)
+        out = made(tmp_path / name)
+        losses.append(trainer.train(tiny_model, records, [], config, this_machine(), out).losses)
+    assert losses[0] != losses[1]
+    attach(load_model(tiny_model.folder, this_machine()), tmp_path / "noisy" / trainer.ADAPTER)
+
+
 def test_records_without_a_worse_answer_cannot_train_dpo(
     tiny_model: BaseModelRef, records: list[Record], tmp_path: Path
 ):

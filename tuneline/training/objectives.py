@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuneline.errors import TrainingError
+from tuneline.machine import Machine
 from tuneline.records import Message, Record
 from tuneline.training.chat_format import encode, encode_all
 from tuneline.training.config import TrainingConfig
@@ -26,7 +27,7 @@ class Objective:
     """(records, tokenizer, most tokens) -> rows that fit, and how many did not."""
     trl: Callable[[], tuple[type, type]]
     """TRL's classes of arguments and trainer; imported when called."""
-    arguments: Callable[[TrainingConfig], dict[str, Any]]
+    arguments: Callable[[TrainingConfig, Machine], dict[str, Any]]
     """Arguments that this objective has for itself or otherwise than the others."""
 
 
@@ -134,18 +135,20 @@ def _kto_classes() -> tuple[type, type]:
     return KTOConfig, KTOTrainer
 
 
-def _sft_arguments(config: TrainingConfig) -> dict[str, Any]:
-    packing = {"packing": True, "packing_strategy": "bfd"} if config.packing else {}
-    return {"max_length": config.max_seq_tokens if config.packing else None, **packing}
+def _sft_arguments(config: TrainingConfig, machine: Machine) -> dict[str, Any]:
+    if config.packing:
+        return {"max_length": config.max_seq_tokens, "packing": True, "packing_strategy": "bfd"}
+    # FlashAttention computes no padding where a batch is one long row.
+    return {"max_length": None, "padding_free": machine.attention == "flash_attention_2"}
 
 
-def _dpo_arguments(config: TrainingConfig) -> dict[str, Any]:
+def _dpo_arguments(config: TrainingConfig, machine: Machine) -> dict[str, Any]:
     return {"max_length": None, "beta": config.beta}
 
 
-def _kto_arguments(config: TrainingConfig) -> dict[str, Any]:
+def _kto_arguments(config: TrainingConfig, machine: Machine) -> dict[str, Any]:
     # Rows are compared with their neighbours: the order, by digest, is a random one that stays.
-    return {**_dpo_arguments(config), "train_sampling_strategy": "sequential"}
+    return {**_dpo_arguments(config, machine), "train_sampling_strategy": "sequential"}
 
 
 OBJECTIVES = {

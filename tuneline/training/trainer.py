@@ -161,7 +161,7 @@ def _trainer(
     shared = arguments(config, machine, checkpoints, validation is not None)
     trainer = trainer_class(
         model=model,
-        args=arguments_class(**{**shared, **objective.arguments(config)}),
+        args=arguments_class(**{**shared, **objective.arguments(config, machine)}),
         train_dataset=rows,
         eval_dataset=validation,
         processing_class=tokenizer,
