@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flows.forecast import Forecast
@@ -40,12 +41,12 @@ def _live(console: Console) -> Progress:
 def _bar_watcher(bar: Progress, forecast: Forecast) -> Watcher:
     task = bar.add_task("starting", total=1.0, left="")
 
-    def watch(stage: str, done: int, total: int) -> None:
+    def watch(stage: str, done: int, total: int, note: str) -> None:
         forecast.update(stage, done, total)
         bar.update(
             task,
             completed=forecast.fraction(),
-            description=_step(stage, done, total),
+            description=escape(_step(stage, done, total, note)),
             left=_left(forecast),
         )
 
@@ -55,7 +56,7 @@ def _bar_watcher(bar: Progress, forecast: Forecast) -> Watcher:
 def _line_watcher(console: Console, forecast: Forecast) -> Watcher:
     last: tuple[str, float] = ("", 0.0)
 
-    def watch(stage: str, done: int, total: int) -> None:
+    def watch(stage: str, done: int, total: int, note: str) -> None:
         nonlocal last
         forecast.update(stage, done, total)
         now = time.monotonic()
@@ -63,13 +64,16 @@ def _line_watcher(console: Console, forecast: Forecast) -> Watcher:
             return
         last = (stage, now)
         elapsed = _minutes(now - forecast.started_s)
-        console.print(f"[{elapsed}] {_step(stage, done, total)}{_left(forecast)}", markup=False)
+        percent = f"{100 * forecast.fraction():.0f} %"
+        step = _step(stage, done, total, note)
+        console.print(f"[{elapsed}] {percent} {step}{_left(forecast)}", markup=False)
 
     return watch
 
 
-def _step(stage: str, done: int, total: int) -> str:
-    return f"{stage} {done}/{total}" if total > 1 else stage
+def _step(stage: str, done: int, total: int, note: str) -> str:
+    step = f"{stage} {done}/{total}" if total > 1 else stage
+    return f"{step}  {note}" if note else step
 
 
 def _left(forecast: Forecast) -> str:

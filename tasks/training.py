@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import show_loss_curve
+from tasks.live import LiveTraining
 from tasks.progress import progress_of
 from tasks.stage import stage, store
 from tuneline.base_model import BaseModelRef
@@ -35,14 +36,15 @@ def train(
     """Train the adapter, going on from the last checkpoint of a killed run."""
 
     def write(out: Path) -> None:
+        progress = progress_of("train")
         launch(
             base,
             splits.path,
             settings.training,
             this_machine(),
             out,
-            progress_of("train"),
-            log_metrics,
+            progress,
+            LiveTraining(settings.domain, progress, log_metrics),
         )
 
     inputs = _training_inputs(settings, splits, base)
