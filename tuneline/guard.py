@@ -33,10 +33,11 @@ def guard(owner: ProcessId, grace_s: float, registry: Path, command: Sequence[st
         signal.signal(number, lambda number, frame: asked.append(number))
     _adopt_orphans()
     with registered(registry, owner):
+        # A function before exec is safe here: this process has one thread.
         child = subprocess.Popen(
             command,
             env=os.environ | {GUARD: str(os.getpid())},
-            preexec_fn=die_with_parent,  # noqa: PLW1509: this process has one thread
+            preexec_fn=die_with_parent,  # noqa: PLW1509
         )
         while child.poll() is None and not asked and os.getppid() == owner.pid:
             time.sleep(POLL_S / 2)

@@ -49,6 +49,11 @@ class ProcessId:
     started: float
     """Seconds since the epoch."""
 
+    @classmethod
+    def of(cls, pid: int) -> "ProcessId":
+        """The process that has this pid now."""
+        return cls(pid, psutil.Process(pid).create_time())
+
     def is_alive(self) -> bool:
         """Whether this very process still runs."""
         try:
@@ -61,8 +66,7 @@ class ProcessId:
 
 def this_process() -> ProcessId:
     """The process that calls."""
-    process = psutil.Process()
-    return ProcessId(process.pid, process.create_time())
+    return ProcessId.of(os.getpid())
 
 
 def run(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneline.progress import Progress
+from tuneline.training import ranks
 from tuneline.training.checkpoints import mark_complete
 from tuneline.training.lookout import Lookout
 from tuneline.training.speed import Stopwatch, Usage
@@ -97,6 +98,7 @@ def watch(checkpoints: Path, progress: Progress, log_metrics: LogMetrics) -> Any
             self.stopwatch.pause()
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            ranks.wait_for_all()  # each has written its random state
             if state.is_world_process_zero:
                 self.stopwatch.save()
                 mark_complete(checkpoints / f"checkpoint-{state.global_step}")
