@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 EDGE = 20
@@ -52,9 +52,9 @@ def validation_of(history: Iterable[Point]) -> list[tuple[float, int]]:
 
 
 def ends(losses: Sequence[float]) -> tuple[float, float]:
-    """Median loss of the beginning, at least that of the first three, and of the end."""
+    """Loss at the beginning, its median or the mean of the first three, and median at the end."""
     n = min(EDGE, max(3, len(losses) // 3))
-    return max(median(losses[:n]), median(losses[:3])), median(losses[-n:])
+    return max(median(losses[:n]), fmean(losses[:3])), median(losses[-n:])
 
 
 def thin(history: Sequence[Point]) -> list[Point]:

@@ -214,5 +214,6 @@ def _healthy(history: Sequence[Point]) -> Verdict:
     if len(losses) < 3:
         return Verdict("healthy", "too few steps were logged to say more")
     early, late = ends(losses)
-    verb = "fell" if late < early else "went"
-    return Verdict("healthy", f"the loss {verb} from {early:.2f} to {late:.2f}")
+    first = max(losses[0], early)
+    verb = "fell" if late < first else "went"
+    return Verdict("healthy", f"the loss {verb} from {first:.2f} to {late:.2f}")
