@@ -24,7 +24,7 @@ def main(folder: Path) -> int:
 
     follow_parent()
     try:
-        run(parse_args(_arguments(folder)))
+        run(parse_args(_arguments(folder)))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
         exits = {rank: failure.exitcode for rank, failure in error.failures.items()}
         (folder / EXITS).write_text(json.dumps(exits))

@@ -22,7 +22,7 @@ from tuneline.records import read_records
 from tuneline.store import workspace
 from tuneline.training.config import TrainingConfig
 from tuneline.training.job import EXITS, OUTPUT, Job, Listener, as_error, first_failure
-from tuneline.training.ranks import StartAgain
+from tuneline.training.ranks import StartAgainError
 from tuneline.training.trainer import train
 from tuneline.training.watching import LogMetrics
 from tuneline.training.worker import REGISTRY
@@ -80,7 +80,7 @@ def run_job(
     folder = job.out.with_name(f"{job.out.name}.job")
     while code := _run_once(job, folder, progress, log_metrics, grace_s):
         failure = first_failure(folder)
-        if failure is None or failure[1].kind != StartAgain.__name__:
+        if failure is None or failure[1].kind != StartAgainError.__name__:
             raise failed(folder, code)
         log.warning("train: starting all processes again: %s", failure[1].message)
     shutil.rmtree(folder)

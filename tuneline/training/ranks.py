@@ -5,7 +5,7 @@ import os
 from tuneline.errors import TrainingError
 
 
-class StartAgain(TrainingError):
+class StartAgainError(TrainingError):
     """All processes must end and start again, with other settings than before."""
 
 

@@ -84,7 +84,7 @@ def train(
         # Out of the handler, which would keep the model alive.
         ladder = _step_down(ladder, checkpoints)
         if ranks.n_ranks() > 1:
-            raise ranks.StartAgain("out of memory; the other processes must come down as well")
+            raise ranks.StartAgainError("out of memory; the other processes must come down as well")
 
 
 def _step_down(ladder: Ladder, checkpoints: Path) -> Ladder:

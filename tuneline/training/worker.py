@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from tuneline.processes import ProcessId, follow_parent, registered
@@ -21,7 +22,7 @@ def main(folder: Path) -> int:
     with registered(Path(os.environ[REGISTRY]), ProcessId.of(os.getppid())):
         try:
             _train(folder)
-        except Exception as error:  # noqa: BLE001: told to whoever started the training
+        except Exception as error:
             logging.exception("rank %d", ranks.rank())
             told = Failure(type(error).__name__, str(error), time.time())
             write_failure(folder, ranks.rank(), told)
@@ -41,12 +42,14 @@ def _train(folder: Path) -> None:
     if ranks.n_ranks() > 1:
         with PartialState(cpu=machine.device == "cpu").main_process_first():
             last_complete_checkpoint(job.out / CHECKPOINTS)  # removes the others, once
-    sides = [read_records(job.sides / f"{side}.parquet") for side in ("train", "validation")]
-    tell = [Teller(folder)] if ranks.is_main() else []
-    listeners = {
-        name: getattr(teller, name) for teller in tell for name in ("progress", "log_metrics")
-    }
-    train(job.base_model, *sides, job.config, machine, job.out, **listeners)
+    records = read_records(job.sides / "train.parquet")
+    validation = read_records(job.sides / "validation.parquet")
+    run = partial(train, job.base_model, records, validation, job.config, machine, job.out)
+    if ranks.is_main():
+        teller = Teller(folder)
+        run(teller.progress, teller.log_metrics)
+    else:
+        run()
 
 
 if __name__ == "__main__":
