@@ -34,6 +34,8 @@ class Profile(BaseModel):
     evaluation: EvaluationConfig = EvaluationConfig()
     quantization: QuantizationConfig = QuantizationConfig()
     gate: PromotionGate = PromotionGate()
+    allowed_licenses: tuple[str, ...] | None = None
+    """SPDX names that base model and data may have; unset: licences are only reported."""
     promotion: Literal["automatic", "manual"] = "automatic"
     """automatic: a candidate that passes the gate becomes champion. manual: it becomes challenger
     and waits for `tuneline promote`."""

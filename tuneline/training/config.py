@@ -81,6 +81,8 @@ class TrainingConfig(BaseModel):
     """Steps between two checkpoints: the most that kill -9 can cost."""
     allow_shorter_sequences: bool = False
     """When memory runs out at a batch of 1: leave out the longest records instead of stopping."""
+    price_per_hour: float | None = Field(default=None, ge=0)
+    """What an hour of the machine costs, in any currency; unset: no cost is shown."""
     seed: int = 0
     """Seed of the adapter's first weights, dropout and record order."""
     deterministic: bool = False

@@ -1,0 +1,44 @@
+"""Floating-point operations of a training. Pure; an estimate.
+
+A matrix of W weights takes 2 W operations per token forward, 2 W for the gradient of its input, and
+2 W for its own where it is trained (Kaplan et al. 2020, section 2.1).
+"""
+
+from tuneline.training.config import TrainingConfig
+from tuneline.training.preflight.architecture import Architecture
+from tuneline.training.preflight.batches import Batches
+from tuneline.training.preflight.costs import METHOD_COSTS, OBJECTIVE_COSTS
+
+
+def training_flops(
+    architecture: Architecture,
+    n_trained: int,
+    config: TrainingConfig,
+    batches: Batches,
+    n_validation_tokens: int,
+) -> float:
+    """Operations of all steps and of the measurements of the validation loss."""
+    cost = METHOD_COSTS[config.method]
+    mean_tokens = batches.n_tokens / max(1, batches.n_steps * config.gradient_accumulation)
+    length = mean_tokens / config.batch_size
+    forward = forward_flops(architecture, length)
+    share = min(1.0, config.trainable_layers / architecture.n_layers)
+    backward = {
+        "adapter": forward + 4 * n_trained,
+        "layers": 2 * forward * share,
+        "all": 2 * forward,
+    }[cost.trains]
+    passes = 1 + OBJECTIVE_COSTS[config.objective].extra_forwards
+    passes += 1 if config.activation_checkpointing else 0
+    head = 2 * architecture.vocab_size * architecture.hidden_size
+    body = batches.n_tokens * (passes * forward + backward)
+    # Logits are computed again in the backward pass, and give the gradient of the hidden state.
+    logits = batches.n_loss_tokens * head * (passes + 2)
+    validation = n_validation_tokens * (forward + head)
+    return (body + logits + validation) * cost.slowdown
+
+
+def forward_flops(architecture: Architecture, length: float) -> float:
+    """Per token, without the head: the matrices, and attention over half of `length` tokens."""
+    matrices = 2 * sum(module.n_weights for module in architecture.linears)
+    return matrices + 2 * architecture.n_layers * architecture.hidden_size * length

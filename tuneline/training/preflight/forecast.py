@@ -1,0 +1,77 @@
+"""Estimates of a run: parameters, memory, steps, tokens, time and cost. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuneline.machine import Machine
+from tuneline.reports import TrainingReport
+from tuneline.training.config import TrainingConfig
+from tuneline.training.preflight.architecture import Architecture, LinearModule
+from tuneline.training.preflight.batches import Batches
+from tuneline.training.preflight.compute import training_flops
+from tuneline.training.preflight.memory import estimate_memory
+from tuneline.training.preflight.report import Check, Forecast
+from tuneline.training.preflight.speed import Hardware, Speed
+from tuneline.training.preflight.targets import n_trainable
+
+TIGHT = 0.9
+"""Share of the memory from which a forecast is called tight: it is an estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a forecast is made from."""
+
+    architecture: Architecture
+    targets: Sequence[LinearModule]
+    config: TrainingConfig
+    machine: Machine
+    hardware: Hardware
+    batches: Batches
+    n_validation_tokens: int
+
+
+def forecast(run: Run, speed: Speed) -> Forecast:
+    """All estimates of a run at a speed.
+
+    Raises:
+        TrainingError: More layers are to be trained than the model has.
+    """
+    architecture, config = run.architecture, run.config
+    n_trained = n_trainable(architecture, run.targets, config)
+    flops = training_flops(architecture, n_trained, config, run.batches, run.n_validation_tokens)
+    price = config.price_per_hour
+    return Forecast(
+        n_trainable=n_trained,
+        n_parameters=architecture.n_parameters,
+        memory_mib=estimate_memory(
+            architecture, run.targets, n_trained, config, run.machine, run.batches
+        ),
+        n_steps=run.batches.n_steps,
+        n_tokens=run.batches.n_tokens,
+        flops=flops,
+        flops_per_s=speed.flops_per_s,
+        speed_basis=speed.basis,
+        hardware=run.hardware.name,
+        cost=None if price is None else price * flops / speed.flops_per_s / 3600,
+    )
+
+
+def memory_check(made: Forecast, hardware: Hardware) -> Check:
+    """Whether the forecast fits into the memory that is there; never stops a run by itself."""
+    need, there = made.peak_memory_mib, hardware.memory_mib
+    said = f"about {need:,.0f} of {there:,.0f} MiB (estimate)"
+    if need <= TIGHT * there:
+        return Check("memory", "ok", said)
+    return Check(
+        "memory",
+        "warning",
+        f"{said}; lower batch_size and raise gradient_accumulation, or set "
+        "activation_checkpointing or method qlora",
+    )
+
+
+def measured_flops_per_s(made: Forecast, measured: TrainingReport) -> float:
+    """Speed of a finished run, in the operations that were forecast for its steps."""
+    done = measured.n_steps / made.n_steps
+    return made.flops * done / max(measured.train_s, 1e-9)

@@ -1,0 +1,138 @@
+"""All of pre-flight for one run, from a folder without weights and the records."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuneline.base_model import load_tokenizer
+from tuneline.errors import BaseModelError, TrainingError
+from tuneline.machine import Machine
+from tuneline.progress import Progress, silent
+from tuneline.records import Record
+from tuneline.training.config import TrainingConfig
+from tuneline.training.mixture import mix
+from tuneline.training.preflight.architecture import Architecture, read_architecture
+from tuneline.training.preflight.batches import n_validation_tokens, plan_batches
+from tuneline.training.preflight.checks import row_checks
+from tuneline.training.preflight.costs import METHOD_COSTS
+from tuneline.training.preflight.forecast import Run, forecast, memory_check
+from tuneline.training.preflight.licenses import Licenses, license_checks
+from tuneline.training.preflight.report import Check, Forecast, PreflightReport
+from tuneline.training.preflight.rows import InspectedRows, inspect_rows, turn_end
+from tuneline.training.preflight.speed import Hardware, MeasuredSpeed, choose_speed
+from tuneline.training.preflight.targets import describe_targets, resolve_targets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at."""
+
+    digest: str
+    """Identifies base model, records, settings and machine."""
+    folder: Path
+    """Tokenizer, configuration and licence files of the base model, as `materialize_tokenizer`
+    leaves them."""
+    train: Sequence[Record]
+    validation: Sequence[Record]
+    config: TrainingConfig
+    licenses: Licenses
+    machine: Machine
+    hardware: Hardware
+
+
+def inspect(
+    subject: Subject, runs: Sequence[MeasuredSpeed] = (), progress: Progress = silent
+) -> PreflightReport:
+    """Check a run and forecast it; loads no weights and needs no GPU.
+
+    Args:
+        subject: What is looked at.
+        runs: Earlier trainings, for the speed.
+        progress: Told the training records done.
+
+    Raises:
+        BaseModelError: The tokenizer has no chat template.
+    """
+    checks = license_checks(subject.licenses, subject.folder)
+    architecture, found = _check_model(subject)
+    checks += found
+    inspected, found = _check_rows(subject, progress)
+    checks += found
+    made = None
+    if architecture is not None and inspected is not None and inspected.rows:
+        made, found = _forecast(subject, architecture, inspected, runs)
+        checks += found
+    n_bad = sum(check.level == "error" for check in checks)
+    log.info("preflight: checks=%d errors=%d rows=%d", len(checks), n_bad, len(subject.train))
+    return PreflightReport(tuple(checks), made)
+
+
+def _check_model(subject: Subject) -> tuple[Architecture | None, list[Check]]:
+    """The architecture where the settings fit it."""
+    name, config = "target modules", subject.config
+    try:
+        architecture = read_architecture(subject.folder)
+        targets = resolve_targets(architecture, config.target_modules)
+    except (BaseModelError, TrainingError) as error:
+        return None, [Check(name, "error", str(error))]
+    trains = METHOD_COSTS[config.method].trains
+    if trains == "layers" and config.trainable_layers > architecture.n_layers:
+        sentence = (
+            f"training.trainable_layers is {config.trainable_layers}; "
+            f"the base model has {architecture.n_layers} layers"
+        )
+        return None, [Check("trained layers", "error", sentence)]
+    if trains == "adapter":
+        return architecture, [Check(name, "ok", describe_targets(architecture, targets))]
+    what = "all weights" if trains == "all" else f"the last {config.trainable_layers} layers"
+    sentence = f"method {config.method} trains {what} of {architecture.model_type}"
+    return architecture, [Check(name, "ok", sentence)]
+
+
+def _check_rows(subject: Subject, progress: Progress) -> tuple[InspectedRows | None, list[Check]]:
+    config = subject.config
+    tokenizer = load_tokenizer(subject.folder)
+    try:
+        end = turn_end(tokenizer)
+    except TrainingError as error:
+        return None, [Check("chat template", "error", str(error))]
+    records = mix(subject.train, config.source_fractions)
+    inspected = inspect_rows(records, config.objective, tokenizer, progress)
+    return inspected, row_checks(inspected, config, tokenizer, end, _stops(subject.folder))
+
+
+def _forecast(
+    subject: Subject,
+    architecture: Architecture,
+    inspected: InspectedRows,
+    runs: Sequence[MeasuredSpeed],
+) -> tuple[Forecast, list[Check]]:
+    config, machine, hardware = subject.config, subject.machine, subject.hardware
+    batches = plan_batches(inspected, config)
+    validation = inspect_rows(subject.validation, config.objective, load_tokenizer(subject.folder))
+    n_tokens = n_validation_tokens(validation, config, batches.n_steps)
+    targets = resolve_targets(architecture, config.target_modules)
+    speed = choose_speed(
+        runs,
+        subject.digest,
+        config.method,
+        architecture.n_parameters,
+        hardware,
+        machine,
+        config.optimizer,
+    )
+    run = Run(architecture, targets, config, machine, hardware, batches, n_tokens)
+    made = forecast(run, speed)
+    return made, [memory_check(made, hardware)]
+
+
+def _stops(folder: Path) -> list[int]:
+    """Tokens at which the base model's own settings stop generation."""
+    path = folder / "generation_config.json"
+    path = path if path.is_file() else folder / "config.json"
+    stops = json.loads(path.read_text()).get("eos_token_id")
+    return stops if isinstance(stops, list) else [stops]
