@@ -69,6 +69,26 @@ def test_of_a_conversation_only_the_last_answer_is_learned(tokenizer):
     assert "Hello<|im_end|>" in tokenizer.decode(row.input_ids)
 
 
+def test_every_turn_of_the_assistant_is_learned_where_the_profile_says_so(tokenizer):
+    talk = record("Hi", "Hello", "Is 2 even?", "Yes")
+    (row,), _ = encode_all([talk], tokenizer, 200, "assistant")
+    assert learned(row, tokenizer) == "Hello<|im_end|>Yes<|im_end|>"
+    assert row.input_ids == encode(talk, tokenizer).input_ids
+    short = record("Is 2 even?", "Yes")
+    assert encode_all([short], tokenizer, 200, "assistant")[0] == [encode(short, tokenizer)]
+
+
+def test_a_template_that_shortens_earlier_answers_cannot_teach_them(tokenizer):
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+        "{{ m.content if loop.last or m.role == 'user' else '...' }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    talk = record("Hi", "Hello", "Is 2 even?", "Yes", line=7)
+    with pytest.raises(TrainingError, match=r"rows\.jsonl:7: .*set training\.loss_on=completion"):
+        encode_all([talk], tokenizer, 200, "assistant")
+
+
 def test_the_prompt_is_rendered_as_at_generation(tokenizer):
     talk = record("Hi", "Hello", "Is 2 even?", "Yes")
     row = encode(talk, tokenizer)

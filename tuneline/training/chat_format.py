@@ -1,10 +1,11 @@
-"""Record -> chat template -> tokens and labels: loss on the answer and its end, nothing else.
+"""Record -> chat template -> tokens and labels: loss on answers and their ends, nothing else.
 
 Training and pre-flight encode by the same functions, so that what was checked is what is trained.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jinja2 import TemplateError
 
@@ -98,9 +99,18 @@ def encode_rendered(
 
 
 def encode_all(
-    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+    records: Sequence[Record],
+    tokenizer: "PreTrainedTokenizerBase",
+    max_tokens: int,
+    loss_on: Literal["completion", "assistant"] = "completion",
 ) -> tuple[list[Encoded], int]:
     """Encode records, leaving out those longer than `max_tokens`.
+
+    Args:
+        records: What to encode.
+        tokenizer: The base model's.
+        max_tokens: Of prompt and answer together.
+        loss_on: Learn the last answer of a conversation, or every turn of the assistant.
 
     Returns:
         What fits, in order, and how many did not.
@@ -110,6 +120,9 @@ def encode_all(
             token is not the end token with loss.
     """
     encoded = _usable(encode_batch(records, tokenizer))
+    if loss_on == "assistant":
+        pairs = zip(records, encoded, strict=True)
+        encoded = _usable([_learning_every_turn(*pair, tokenizer) for pair in pairs])
     kept = [row for row in encoded if len(row.input_ids) <= max_tokens]
     if records and not kept:
         shortest = min(len(row.input_ids) for row in encoded)
@@ -120,6 +133,27 @@ def encode_all(
         if row.labels[-1] != tokenizer.eos_token_id:
             raise TrainingError("a training row's end token carries no loss")
     return kept, len(encoded) - len(kept)
+
+
+def _learning_every_turn(
+    record: Record, row: Encoded, tokenizer: "PreTrainedTokenizerBase"
+) -> Encoded | Fault:
+    """The row with loss on the assistant's earlier turns too, each with its end token."""
+    labels = list(row.labels)
+    ends = [i + 1 for i, m in enumerate(record.messages[:-1]) if i and m.role == "assistant"]
+    beginnings = [replace(record, messages=record.messages[:end]) for end in ends]
+    for part in encode_batch(beginnings, tokenizer):
+        if isinstance(part, Fault):
+            return part
+        if row.input_ids[: len(part.input_ids)] != part.input_ids:
+            return Fault(
+                record.place,
+                "the chat template renders an earlier answer differently once more turns follow; "
+                "set training.loss_on=completion",
+            )
+        start = part.labels.count(IGNORED)
+        labels[start : len(part.labels)] = part.labels[start:]
+    return Encoded(row.input_ids, labels)
 
 
 def _usable(rows: Sequence[Encoded | Fault]) -> list[Encoded]:

@@ -16,6 +16,8 @@ class TrainingConfig(BaseModel):
     objective: Literal["sft", "dpo", "kto"] = "sft"
     """sft: learn the answers. dpo: learn from pairs of a better and a worse answer. kto: learn
     from answers marked as wanted or not."""
+    loss_on: Literal["completion", "assistant"] = "completion"
+    """sft: learn the last answer of a conversation, or every turn of the assistant."""
     beta: float = Field(default=0.1, gt=0)
     """dpo and kto: how strongly the model is held to its base; lower lets it go further."""
     method: Literal[

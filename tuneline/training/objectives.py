@@ -23,8 +23,10 @@ Row = dict[str, Any]
 class Objective:
     """How records become a loss."""
 
-    rows: Callable[[Sequence[Record], "PreTrainedTokenizerBase", int], tuple[list[Row], int]]
-    """(records, tokenizer, most tokens) -> rows that fit, and how many did not."""
+    rows: Callable[
+        [Sequence[Record], "PreTrainedTokenizerBase", TrainingConfig], tuple[list[Row], int]
+    ]
+    """(records, tokenizer, settings) -> rows that fit, and how many did not."""
     trl: Callable[[], tuple[type, type]]
     """TRL's classes of arguments and trainer; imported when called."""
     arguments: Callable[[TrainingConfig, Machine], dict[str, Any]]
@@ -44,20 +46,20 @@ def data_set(
     """
     from datasets import Dataset
 
-    rows, n_left_out = objective.rows(records, tokenizer, config.max_seq_tokens)
+    rows, n_left_out = objective.rows(records, tokenizer, config)
     log.info("train: rows=%d left_out=%d objective=%s", len(rows), n_left_out, config.objective)
     return Dataset.from_list(rows)
 
 
 def _sft_rows(
-    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", config: TrainingConfig
 ) -> tuple[list[Row], int]:
-    encoded, n_left_out = encode_all(records, tokenizer, max_tokens)
+    encoded, n_left_out = encode_all(records, tokenizer, config.max_seq_tokens, config.loss_on)
     return [row._asdict() for row in encoded], n_left_out
 
 
 def _dpo_rows(
-    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", config: TrainingConfig
 ) -> tuple[list[Row], int]:
     pairs = [record for record in records if record.rejected is not None]
     _some(pairs, records, "dpo", "a better and a worse answer (fields chosen and rejected)")
@@ -68,13 +70,13 @@ def _dpo_rows(
             "rejected": [_answer(record.rejected or "")],
         }
         for record in pairs
-        if _fits(record, tokenizer, max_tokens)
+        if _fits(record, tokenizer, config.max_seq_tokens)
     ]
     return rows, len(records) - len(rows)
 
 
 def _kto_rows(
-    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", config: TrainingConfig
 ) -> tuple[list[Row], int]:
     labelled = [record for record in records if record.is_desirable is not None]
     _some(labelled, records, "kto", "a label true or false")
@@ -85,7 +87,7 @@ def _kto_rows(
             "label": record.is_desirable,
         }
         for record in labelled
-        if _fits(record, tokenizer, max_tokens)
+        if _fits(record, tokenizer, config.max_seq_tokens)
     ]
     return rows, len(records) - len(rows)
 
