@@ -87,6 +87,21 @@ def check(
 
 
 @app.command()
+def preflight(
+    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
+    ] = None,
+) -> None:
+    """Check a training and forecast memory, time and cost; no GPU; exit code 1 if it would stop."""
+    from flows.preflight import preflight as run
+    from tuneline.profile import parse_override
+
+    run(profile, dict(parse_override(text) for text in settings or []), _console())
+
+
+@app.command()
 def promote(
     domain: Domain,
     reason: Reason,

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks import base_model, data, evaluation, quantization, release, training
+from tasks import base_model, data, evaluation, preflight, quantization, release, training
 from tasks.lineage import lineage_of
 from tasks.stage import StageRun, collected_stages
 from tuneline.profile import load_profile
@@ -31,6 +31,8 @@ class Retrained:
     stages: Sequence[StageRun]
     places: dict[str, str]
     """What a person may want to open -> where it is."""
+    forecast: Sequence[dict[str, str]] = ()
+    """What training was forecast to take, and what it took."""
 
 
 @flow(name="retrain", flow_run_name="retrain {profile}")
@@ -44,11 +46,14 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
     settings = load_profile(profile, overrides)
     release.check(settings)
     with collected_stages() as stages:
-        splits = data.prepare(settings, base_model.tokenizer(settings.base_model))
+        described = base_model.tokenizer(settings.base_model)
+        splits = data.prepare(settings, described)
+        checked = preflight.inspect(settings, splits, described)
         base = base_model.get(settings.base_model)
         key = training.candidate_key(settings, splits, base)
         with release.tracked(settings, key) as run:
             adapter = training.train(settings, splits, base, run.log_metrics)
+            preflight.measure(settings, checked, adapter)
             baseline = release.find_baseline(settings, key)
             champion = release.champion_model(baseline, splits)
             merged = training.merged_model("candidate", base, training.adapter_of(adapter), splits)
@@ -74,4 +79,5 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
         alias=released.alias,
         stages=tuple(stages),
         places=release.places(splits, evaluated, run),
+        forecast=preflight.measured_rows(checked, adapter),
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def print_summary(result: "Retrained", console: Console) -> None:
     """Print data, scores, quantizations, verdict and where to look."""
     print_table(console, "Records", funnel_rows(result.data))
+    print_table(console, "Forecast (estimates) and what was measured", result.forecast)
     for comparison in result.comparisons:
         title = f"Holdout: candidate against {comparison.baseline.name}"
         title += " (task_score, 95 % intervals)"

@@ -24,9 +24,9 @@ class Batches:
     n_loss_tokens: int
     """Those of them that carry loss."""
     widest: int
-    """Most tokens in one forward pass."""
+    """Most tokens in one forward pass of one process."""
     widest_loss: int
-    """Most tokens that carry loss in one forward pass."""
+    """Those of them that carry loss, at most."""
     longest: int
     """Tokens of the longest row, which attention looks over."""
 
@@ -46,7 +46,7 @@ def plan_batches(inspected: InspectedRows, config: TrainingConfig) -> Batches:
         n_rows = max(1, round(n_rows * len(lengths) / max(1, len(kept))))
     n_steps = _steps(n_rows, config)
     n_answers = OBJECTIVE_COSTS[config.objective].n_answers
-    rows_per_step = config.batch_size * config.gradient_accumulation
+    rows_per_step = config.batch_size * config.gradient_accumulation * config.n_processes
     n_passes = min(n_steps * rows_per_step, round(n_steps / _per_epoch(n_rows, config) * n_rows))
     loss = _mean_loss_tokens(kept) * (len(kept) / len(lengths) if config.packing else 1)
     widest_loss = max((row.n_loss_tokens for row in kept), default=0)
@@ -72,7 +72,7 @@ def n_validation_tokens(inspected: InspectedRows, config: TrainingConfig, n_step
 
 
 def _per_epoch(n_rows: int, config: TrainingConfig) -> int:
-    batches = math.ceil(n_rows / config.batch_size)
+    batches = math.ceil(n_rows / (config.batch_size * config.n_processes))
     return max(1, math.ceil(batches / config.gradient_accumulation))
 
 

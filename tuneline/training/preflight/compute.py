@@ -19,8 +19,8 @@ def training_flops(
 ) -> float:
     """Operations of all steps and of the measurements of the validation loss."""
     cost = METHOD_COSTS[config.method]
-    mean_tokens = batches.n_tokens / max(1, batches.n_steps * config.gradient_accumulation)
-    length = mean_tokens / config.batch_size
+    rows_per_step = config.batch_size * config.gradient_accumulation * config.n_processes
+    length = batches.n_tokens / max(1, batches.n_steps * rows_per_step)
     forward = forward_flops(architecture, length)
     share = min(1.0, config.trainable_layers / architecture.n_layers)
     backward = {

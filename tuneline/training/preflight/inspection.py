@@ -68,7 +68,7 @@ def inspect(
         checks += found
     n_bad = sum(check.level == "error" for check in checks)
     log.info("preflight: checks=%d errors=%d rows=%d", len(checks), n_bad, len(subject.train))
-    return PreflightReport(tuple(checks), made)
+    return PreflightReport(subject.digest, tuple(checks), made)
 
 
 def _check_model(subject: Subject) -> tuple[Architecture | None, list[Check]]:
@@ -119,11 +119,10 @@ def _forecast(
     speed = choose_speed(
         runs,
         subject.digest,
-        config.method,
+        config,
         architecture.n_parameters,
         hardware,
         machine,
-        config.optimizer,
     )
     run = Run(architecture, targets, config, machine, hardware, batches, n_tokens)
     made = forecast(run, speed)

@@ -64,6 +64,8 @@ class Forecast:
 class PreflightReport:
     """All checks and the forecast."""
 
+    subject: str
+    """Digest of base model, records, settings and machine."""
     checks: tuple[Check, ...]
     forecast: Forecast | None
     """None where the settings do not fit the model."""
@@ -151,7 +153,9 @@ def _speed(forecast: Forecast) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min` or `3 h 20 min`."""
+    """`under 1 s`, `45 s`, `12 min` or `3 h 20 min`."""
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

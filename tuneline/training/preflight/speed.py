@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tuneline.machine import Machine
+from tuneline.training.config import TrainingConfig
 
 GPU_TFLOPS = {
     "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "A40": 150, "L4": 121, "A10": 125,
@@ -40,8 +41,10 @@ class MeasuredSpeed:
     machine: str
     """Device, dtype, attention and optimizer in words."""
     method: str
+    n_processes: int
     n_parameters: int
     flops_per_s: float
+    """Of all processes together."""
 
 
 class Speed(NamedTuple):
@@ -67,34 +70,35 @@ def this_hardware(machine: Machine) -> Hardware:
 def choose_speed(
     runs: Sequence[MeasuredSpeed],
     subject: str,
-    method: str,
+    config: TrainingConfig,
     n_parameters: int,
     hardware: Hardware,
     machine: Machine,
-    optimizer: str,
 ) -> Speed:
     """The median of comparable runs, else an assumption. Pure."""
-    described = machine.describe(optimizer)
+    described = machine.describe(config.optimizer)
+    same = (hardware.name, described, config.method, config.n_processes)
     comparable = [
         run.flops_per_s
         for run in runs
-        if (run.hardware, run.machine, run.method) == (hardware.name, described, method)
+        if (run.hardware, run.machine, run.method, run.n_processes) == same
         and run.subject != subject
         and 1 / MODEL_SIZE_FACTOR <= run.n_parameters / n_parameters <= MODEL_SIZE_FACTOR
     ]
     if comparable:
         n = "1 earlier run" if len(comparable) == 1 else f"{len(comparable)} earlier runs"
         return Speed(statistics.median(comparable), f"measured by {n} on {hardware.name}")
-    return assumed_speed(hardware, machine)
+    return assumed_speed(hardware, machine, config.n_processes)
 
 
-def assumed_speed(hardware: Hardware, machine: Machine) -> Speed:
-    """From the data sheet of a GPU, or the cores of a CPU. Pure."""
+def assumed_speed(hardware: Hardware, machine: Machine, n_processes: int = 1) -> Speed:
+    """From the data sheet of a GPU, one per process; or from the cores of a CPU. Pure."""
     if machine.device == "cuda":
         names = [part for part in GPU_TFLOPS if part in hardware.name]
         tflops = GPU_TFLOPS[max(names, key=len)] if names else UNKNOWN_TFLOPS
-        basis = f"assumed: {REACHED:.0%} of the {tflops} TFLOP/s of {hardware.name}"
-        return Speed(REACHED * tflops * 1e12, basis)
+        of = f"{n_processes} x {hardware.name}" if n_processes > 1 else hardware.name
+        basis = f"assumed: {REACHED:.0%} of the {tflops} TFLOP/s of {of}"
+        return Speed(REACHED * tflops * 1e12 * n_processes, basis)
     gflops = CORE_GFLOPS[machine.dtype_name]
     return Speed(
         gflops * 1e9 * hardware.n_cores,
