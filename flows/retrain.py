@@ -12,7 +12,7 @@ from tasks.stage import StageRun, collected_stages
 from tuneline.profile import load_profile
 from tuneline.registry import Version
 from tuneline.release.promotion import Decision
-from tuneline.reports import Comparison, DataReport, QuantizationReport
+from tuneline.reports import Comparison, DataReport, QuantizationReport, TrainingReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Retrained:
     """What a retraining did."""
 
     data: DataReport
+    training: TrainingReport
     comparisons: Sequence[Comparison]
     """Candidate against base, and against the champion where there is one."""
     quantizations: QuantizationReport
@@ -72,6 +73,7 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
             released = release.record(settings, candidate, baseline, decision, comparisons)
     return Retrained(
         data=data.report_of(splits),
+        training=training.report_of(adapter),
         comparisons=comparisons,
         quantizations=quantizations,
         decision=decision,

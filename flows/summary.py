@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from flows.tables import print_table
-from tasks.artifacts import funnel_rows, quantization_rows, score_rows
+from tasks.artifacts import funnel_rows, quantization_rows, score_rows, training_text
 
 if TYPE_CHECKING:
     from flows.retrain import Retrained
     from tuneline.registry import Registry
     from tuneline.release.event import Event
+    from tuneline.reports import TrainingReport
 
 
 def print_summary(result: "Retrained", console: Console) -> None:
     """Print data, scores, quantizations, verdict and where to look."""
     print_table(console, "Records", funnel_rows(result.data))
     print_table(console, "Forecast (estimates) and what was measured", result.forecast)
+    _print_training(result.training, console)
     for comparison in result.comparisons:
         title = f"Holdout: candidate against {comparison.baseline.name}"
         title += " (task_score, 95 % intervals)"
@@ -28,6 +30,12 @@ def print_summary(result: "Retrained", console: Console) -> None:
         print_table(console, title, quantization_rows(result.quantizations))
     _print_verdict(result, console)
     _print_places(result, console)
+
+
+def _print_training(report: "TrainingReport", console: Console) -> None:
+    console.print(f"[bold]Training: {training_text(report)}[/]")
+    if report.advice:
+        console.print(f"  - {report.advice}", markup=False, soft_wrap=True)
 
 
 def _print_verdict(result: "Retrained", console: Console) -> None:

@@ -37,15 +37,22 @@ def show_text(domain: str, name: str, markdown: str) -> None:
 
 def show_loss_curve(domain: str, report: TrainingReport, picture: Path) -> None:
     """Put the loss curve and what the training was on the run page."""
+    advice = f": {report.advice}." if report.advice else ""
     encoded = base64.b64encode(picture.read_bytes()).decode()
     show_text(
         domain,
         "training",
-        f"# Training\n\n{report.n_steps} steps on {report.n_train_records} records, "
+        f"# Training\n\n**{training_text(report)}**{advice}\n\n"
+        f"{report.n_steps} steps on {report.n_train_records} records, "
         f"{report.n_trainable_parameters:,} trainable parameters, {report.train_s:.0f} s, "
         f"peak memory {report.peak_memory_mib:,.0f} MiB. {report.machine}.\n\n"
         f"![loss curve](data:image/png;base64,{encoded})",
     )
+
+
+def training_text(report: TrainingReport) -> str:
+    """`healthy, the loss fell from 1.57 to 0.10; 283 tokens/s`."""
+    return f"{report.verdict}, {report.evidence}; {report.tokens_per_s:,.0f} tokens/s"
 
 
 def funnel_rows(report: DataReport) -> list[Row]:
