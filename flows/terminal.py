@@ -1,23 +1,31 @@
 """Progress in the terminal: one live line, or plain lines where nobody sees them move."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from flows.forecast import Forecast
+from flows.forecast import PRIOR_S, SHARES, Forecast
 from tasks.progress import Watcher, watched_by
 
 LINE_EVERY_S = 15.0
 
 
 @contextmanager
-def shown_progress(console: Console) -> Iterator[None]:
-    """Show the progress of all stages inside the block."""
-    forecast = Forecast(time.monotonic())
+def shown_progress(
+    console: Console, shares: Mapping[str, float] = SHARES, prior_s: float = PRIOR_S
+) -> Iterator[None]:
+    """Show the progress of all stages inside the block.
+
+    Args:
+        console: Where it is shown.
+        shares: Stages in their order and how long they usually take, as in `Forecast`.
+        prior_s: Seconds for which that is believed.
+    """
+    forecast = Forecast(time.monotonic(), dict(shares), prior_s)
     if console.is_terminal:
         with _live(console) as bar, watched_by(_bar_watcher(bar, forecast)):
             yield

@@ -21,6 +21,10 @@ class TrainingError(TunelineError):
     """Training cannot start or did not give a usable adapter."""
 
 
+class SearchError(TunelineError):
+    """Settings cannot be searched for, or every trial failed."""
+
+
 class EvaluationError(TunelineError):
     """Scores cannot be computed or compared."""
 

@@ -15,6 +15,7 @@ from tuneline.evaluation.config import EvaluationConfig
 from tuneline.evaluation.metrics import METRICS
 from tuneline.quantization.config import QuantizationConfig
 from tuneline.release.promotion import PromotionGate
+from tuneline.search.config import SearchConfig
 from tuneline.training.config import TrainingConfig
 
 PROFILES = Path("profiles")
@@ -31,6 +32,7 @@ class Profile(BaseModel):
     base_model: BaseModelConfig
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     quantization: QuantizationConfig = QuantizationConfig()
     gate: PromotionGate = PromotionGate()

@@ -1,0 +1,1 @@
+"""Finding good settings by trying them: trials that share a study, pruned on validation loss."""
