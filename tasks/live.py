@@ -56,16 +56,17 @@ class LiveTraining:
         self.order: deque[int] = deque()
         self.history: list[Point] = []
         self.artifact: UUID | None = None
-        self.pace = Pace()
+        self.pace, self.done_fraction = Pace(), 0.0
 
     def __call__(self, numbers: dict[str, float], step: int) -> None:
         """Take the numbers of a step."""
         self._remember(numbers, step)
         self.log_metrics(numbers, step)
-        self.progress.tell(note(self.rows[step]))
+        self.done_fraction = numbers.get("done_fraction", self.done_fraction)
+        verdict = judge(self.history, done_fraction=self.done_fraction)
+        self.progress.tell(note(self.rows[step], verdict))
         if TaskRunContext.get() is None:
             return
-        verdict = judge(self.history, done_fraction=numbers.get("done_fraction", 1.0))
         is_last = verdict.should_stop or self.progress.done >= self.progress.total
         self.pace.update(lambda: self._show(verdict), must=is_last)
 
@@ -88,13 +89,15 @@ class LiveTraining:
             get_client(sync_client=True).update_artifact(self.artifact, ArtifactUpdate(data=text))
 
 
-def note(numbers: Mapping[str, float]) -> str:
-    """`loss 0.42, 283 tokens/s`: what stands beside the progress."""
+def note(numbers: Mapping[str, float], verdict: Verdict) -> str:
+    """`loss 0.42, 283 tokens/s`, and the pattern where it asks for a change."""
     parts = []
     if "loss" in numbers:
         parts.append(f"loss {numbers['loss']:.2f}")
     if "tokens_per_s" in numbers:
         parts.append(f"{numbers['tokens_per_s']:,.0f} tokens/s")
+    if verdict.advice:
+        parts.append(verdict.pattern)
     return ", ".join(parts)
 
 

@@ -21,9 +21,20 @@ NUMBERS = {
 
 
 def test_loss_and_speed_stand_beside_the_progress():
-    assert note(NUMBERS) == "loss 0.42, 1,283 tokens/s"
-    assert note({"loss": 2.0}) == "loss 2.00"
-    assert note({"eval_loss": 2.0}) == ""
+    healthy = judge([])
+    assert note(NUMBERS, healthy) == "loss 0.42, 1,283 tokens/s"
+    assert note({"loss": 2.0}, healthy) == "loss 2.00"
+    assert note({"eval_loss": 2.0}, healthy) == ""
+
+
+def test_a_pattern_that_asks_for_a_change_stands_there_too():
+    notes = []
+    with watched_by(lambda stage, done, total, text: notes.append(text)):
+        tell = LiveTraining("lawyer", progress_of("train"), lambda *seen: None)
+        for step in range(1, 101):
+            tell({"loss": 2.3, "done_fraction": step / 100}, step)
+    # 20 steps are enough to say so, and a fifth of the run.
+    assert notes[18:20] == ["loss 2.30", "loss 2.30, not learning"]
 
 
 def test_numbers_reach_mlflow_as_they_are_and_watchers_as_a_note():
