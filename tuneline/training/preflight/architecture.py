@@ -1,6 +1,6 @@
 """The model's modules and their shapes, from its configuration alone: no weights, no memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,10 @@ class Architecture:
     """Tied ones counted once."""
     linears: tuple[LinearModule, ...]
     """All linear modules but the head, in the model's order."""
+    n_expert_parameters: int
+    """In the experts of a mixture, which are tensors of three dimensions and no linear modules."""
+    active_share: float
+    """Share of the experts that a token passes through."""
     layer_parameters: tuple[int, ...]
     """Parameters of each decoder layer."""
     hidden_size: int
@@ -62,30 +66,56 @@ def read_architecture(folder: Path) -> Architecture:
     Raises:
         BaseModelError: transformers has no causal language model for it.
     """
+    model = _without_weights(folder)
+    return architecture_of(model, model.config)
+
+
+def count_adapter(folder: Path, adapter: Mapping[str, Any]) -> int:
+    """Parameters of an adapter as peft makes it: mixtures of experts have rules of their own.
+
+    Args:
+        folder: With `config.json`.
+        adapter: Arguments of peft's `LoraConfig`.
+
+    Raises:
+        BaseModelError: peft cannot make such an adapter for this model.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    model = _without_weights(folder)
+    try:
+        adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **adapter))
+    except ValueError as error:
+        raise BaseModelError(f"{model.config.model_type}: {error}; use method lora") from error
+    return sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+
+def _without_weights(folder: Path) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
     config = load_config(folder)
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except ValueError as error:
         raise BaseModelError(
             f"{config.model_type} is no causal language model that transformers knows "
             f"({' '.join(str(error).split())[:120]}); use another base model"
         ) from error
-    return architecture_of(model, config)
 
 
 def architecture_of(model: Any, config: "PreTrainedConfig") -> Architecture:
     """The shapes of a model, on any device."""
     text = config.get_text_config()
-    heads = text.num_attention_heads
+    heads = getattr(text, "num_attention_heads", 1)
     head = model.get_output_embeddings()
     return Architecture(
         model_type=config.model_type,
         n_parameters=sum(p.numel() for p in model.parameters()),
         linears=tuple(_linears(model, head)),
+        n_expert_parameters=sum(p.numel() for p in _layers(model).parameters() if p.ndim == 3),
+        active_share=_active_share(text),
         layer_parameters=tuple(sum(p.numel() for p in m.parameters()) for m in _layers(model)),
         hidden_size=text.hidden_size,
         n_heads=heads,
@@ -107,6 +137,13 @@ def _linears(model: Any, head: Any) -> Iterator[LinearModule]:
         elif isinstance(module, Linear):
             is_plain = type(module) is Linear
             yield LinearModule(name, module.in_features, module.out_features, is_plain)
+
+
+def _active_share(text: Any) -> float:
+    """Experts per token over experts, under the names that configurations give them."""
+    names = ("num_local_experts", "num_experts", "n_routed_experts")
+    n = next((getattr(text, name) for name in names if getattr(text, name, None)), 0)
+    return float(getattr(text, "num_experts_per_tok", n)) / n if n else 0.0
 
 
 def _layers(model: Any) -> Any:

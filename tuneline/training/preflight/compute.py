@@ -40,5 +40,6 @@ def training_flops(
 
 def forward_flops(architecture: Architecture, length: float) -> float:
     """Per token, without the head: the matrices, and attention over half of `length` tokens."""
-    matrices = 2 * sum(module.n_weights for module in architecture.linears)
+    weights = sum(module.n_weights for module in architecture.linears)
+    matrices = 2 * (weights + architecture.n_expert_parameters * architecture.active_share)
     return matrices + 2 * architecture.n_layers * architecture.hidden_size * length

@@ -12,7 +12,6 @@ from tuneline.training.preflight.compute import training_flops
 from tuneline.training.preflight.memory import estimate_memory
 from tuneline.training.preflight.report import Check, Forecast
 from tuneline.training.preflight.speed import Hardware, Speed
-from tuneline.training.preflight.targets import n_trainable
 
 TIGHT = 0.9
 """Share of the memory from which a forecast is called tight: it is an estimate."""
@@ -24,6 +23,7 @@ class Run:
 
     architecture: Architecture
     targets: Sequence[LinearModule]
+    n_trained: int
     config: TrainingConfig
     machine: Machine
     hardware: Hardware
@@ -32,13 +32,8 @@ class Run:
 
 
 def forecast(run: Run, speed: Speed) -> Forecast:
-    """All estimates of a run at a speed.
-
-    Raises:
-        TrainingError: More layers are to be trained than the model has.
-    """
-    architecture, config = run.architecture, run.config
-    n_trained = n_trainable(architecture, run.targets, config)
+    """All estimates of a run at a speed."""
+    architecture, config, n_trained = run.architecture, run.config, run.n_trained
     flops = training_flops(architecture, n_trained, config, run.batches, run.n_validation_tokens)
     price = config.price_per_hour
     return Forecast(

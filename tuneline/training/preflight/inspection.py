@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tuneline.base_model import load_tokenizer
 from tuneline.errors import BaseModelError, TrainingError
@@ -13,7 +14,12 @@ from tuneline.progress import Progress, silent
 from tuneline.records import Record
 from tuneline.training.config import TrainingConfig
 from tuneline.training.mixture import mix
-from tuneline.training.preflight.architecture import Architecture, read_architecture
+from tuneline.training.preflight.architecture import (
+    Architecture,
+    LinearModule,
+    count_adapter,
+    read_architecture,
+)
 from tuneline.training.preflight.batches import n_validation_tokens, plan_batches
 from tuneline.training.preflight.checks import row_checks
 from tuneline.training.preflight.costs import METHOD_COSTS
@@ -22,7 +28,12 @@ from tuneline.training.preflight.licenses import Licenses, license_checks
 from tuneline.training.preflight.report import Check, Forecast, PreflightReport
 from tuneline.training.preflight.rows import InspectedRows, inspect_rows, turn_end
 from tuneline.training.preflight.speed import Hardware, MeasuredSpeed, choose_speed
-from tuneline.training.preflight.targets import describe_targets, resolve_targets
+from tuneline.training.preflight.targets import (
+    ALL_LINEAR,
+    describe_targets,
+    n_trainable,
+    resolve_targets,
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +55,15 @@ class Subject:
     hardware: Hardware
 
 
+class Fitted(NamedTuple):
+    """A model that the settings fit."""
+
+    architecture: Architecture
+    targets: Sequence[LinearModule]
+    """Linear modules that get an adapter or are trained."""
+    n_trained: int
+
+
 def inspect(
     subject: Subject, runs: Sequence[MeasuredSpeed] = (), progress: Progress = silent
 ) -> PreflightReport:
@@ -58,39 +78,47 @@ def inspect(
         BaseModelError: The tokenizer has no chat template.
     """
     checks = license_checks(subject.licenses, subject.folder)
-    architecture, found = _check_model(subject)
+    fitted, found = _check_model(subject)
     checks += found
     inspected, found = _check_rows(subject, progress)
     checks += found
     made = None
-    if architecture is not None and inspected is not None and inspected.rows:
-        made, found = _forecast(subject, architecture, inspected, runs)
-        checks += found
+    if fitted is not None and inspected is not None and inspected.rows:
+        made = _forecast(subject, fitted, inspected, runs)
+        checks.append(memory_check(made, subject.hardware))
     n_bad = sum(check.level == "error" for check in checks)
     log.info("preflight: checks=%d errors=%d rows=%d", len(checks), n_bad, len(subject.train))
     return PreflightReport(subject.digest, tuple(checks), made)
 
 
-def _check_model(subject: Subject) -> tuple[Architecture | None, list[Check]]:
-    """The architecture where the settings fit it."""
+def _check_model(subject: Subject) -> tuple[Fitted | None, list[Check]]:
+    """The model as it will be trained, where the settings fit it."""
     name, config = "target modules", subject.config
     try:
-        architecture = read_architecture(subject.folder)
-        targets = resolve_targets(architecture, config.target_modules)
+        fitted = _fit(subject)
     except (BaseModelError, TrainingError) as error:
         return None, [Check(name, "error", str(error))]
-    trains = METHOD_COSTS[config.method].trains
-    if trains == "layers" and config.trainable_layers > architecture.n_layers:
-        sentence = (
-            f"training.trainable_layers is {config.trainable_layers}; "
-            f"the base model has {architecture.n_layers} layers"
-        )
-        return None, [Check("trained layers", "error", sentence)]
+    architecture, trains = fitted.architecture, METHOD_COSTS[config.method].trains
     if trains == "adapter":
-        return architecture, [Check(name, "ok", describe_targets(architecture, targets))]
+        return fitted, [Check(name, "ok", describe_targets(architecture, fitted.targets))]
     what = "all weights" if trains == "all" else f"the last {config.trainable_layers} layers"
     sentence = f"method {config.method} trains {what} of {architecture.model_type}"
-    return architecture, [Check(name, "ok", sentence)]
+    return fitted, [Check(name, "ok", sentence)]
+
+
+def _fit(subject: Subject) -> Fitted:
+    config, cost = subject.config, METHOD_COSTS[subject.config.method]
+    architecture = read_architecture(subject.folder)
+    names = config.target_modules
+    targets = resolve_targets(architecture, names if cost.trains == "adapter" else ALL_LINEAR)
+    if cost.trains != "adapter" or not architecture.n_expert_parameters:
+        return Fitted(architecture, targets, n_trainable(architecture, targets, config))
+    adapter = {
+        "r": config.rank,
+        "target_modules": names if isinstance(names, str) else list(names),
+        "use_dora": cost.has_magnitude,
+    }
+    return Fitted(architecture, targets, count_adapter(subject.folder, adapter))
 
 
 def _check_rows(subject: Subject, progress: Progress) -> tuple[InspectedRows | None, list[Check]]:
@@ -106,27 +134,15 @@ def _check_rows(subject: Subject, progress: Progress) -> tuple[InspectedRows | N
 
 
 def _forecast(
-    subject: Subject,
-    architecture: Architecture,
-    inspected: InspectedRows,
-    runs: Sequence[MeasuredSpeed],
-) -> tuple[Forecast, list[Check]]:
+    subject: Subject, fitted: Fitted, inspected: InspectedRows, runs: Sequence[MeasuredSpeed]
+) -> Forecast:
     config, machine, hardware = subject.config, subject.machine, subject.hardware
     batches = plan_batches(inspected, config)
     validation = inspect_rows(subject.validation, config.objective, load_tokenizer(subject.folder))
     n_tokens = n_validation_tokens(validation, config, batches.n_steps)
-    targets = resolve_targets(architecture, config.target_modules)
-    speed = choose_speed(
-        runs,
-        subject.digest,
-        config,
-        architecture.n_parameters,
-        hardware,
-        machine,
-    )
-    run = Run(architecture, targets, config, machine, hardware, batches, n_tokens)
-    made = forecast(run, speed)
-    return made, [memory_check(made, hardware)]
+    size = fitted.architecture.n_parameters
+    speed = choose_speed(runs, subject.digest, config, size, hardware, machine)
+    return forecast(Run(*fitted, config, machine, hardware, batches, n_tokens), speed)
 
 
 def _stops(folder: Path) -> list[int]:

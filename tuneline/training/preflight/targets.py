@@ -12,7 +12,7 @@ FUSED = ("c_attn", "W_pack", "query_key_value", "qkv_proj", "Wqkv", "qkv")
 """Names of modules that hold query, key and value in one matrix."""
 SPLIT = ("q_proj", "k_proj", "v_proj", "query", "key", "value")
 """Names of modules that hold one of them."""
-ALL_LINEAR = "all-linear"
+ALL_LINEAR: Literal["all-linear"] = "all-linear"
 
 
 def resolve_targets(
@@ -59,15 +59,16 @@ def n_trainable(
 
 def describe_targets(architecture: Architecture, targets: Sequence[LinearModule]) -> str:
     """One sentence for people: kinds of modules with their shapes, and what is special."""
-    kinds = {t.kind: f"{t.kind} {t.in_features}x{t.out_features}" for t in targets}
-    notes = [f"{kind} holds query, key and value" for kind in kinds if kind in FUSED]
+    kinds = dict.fromkeys(f"{t.kind} {t.in_features}x{t.out_features}" for t in targets)
+    names = dict.fromkeys(t.kind for t in targets)
+    notes = [f"{kind} holds query, key and value" for kind in names if kind in FUSED]
     if architecture.n_key_value_heads < architecture.n_heads:
         n, of = architecture.n_key_value_heads, architecture.n_heads
         notes.append(f"grouped-query attention, {n} key-value heads for {of}")
     noted = f" ({'; '.join(notes)})" if notes else ""
     return (
         f"{len(targets)} linear modules in {architecture.n_layers} layers of "
-        f"{architecture.model_type}: {', '.join(kinds.values())}{noted}"
+        f"{architecture.model_type}: {', '.join(kinds)}{noted}"
     )
 
 
