@@ -1,8 +1,10 @@
 """What a release is made of, for its version in the registry."""
 
 import importlib.metadata
+import json
 import platform
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,31 @@ from tuneline.base_model import BaseModelRef
 from tuneline.data.prepare import report_of
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
-from tuneline.store import StageOutput
+from tuneline.store import MANIFEST, PACKAGE, StageOutput, code_version
 
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets"),
     *("prefect", "mlflow", "rouge-score", "sacrebleu", "polars", "numpy"),
 )
+TRAINING_CODE = ("training", "base_model", "machine")
+"""Modules of `tuneline` that decide an adapter."""
+ORIGIN = "origin"
+"""Key of a manifest with what made the output: it may be reused by other code and machines."""
 
 
 def lineage_of(
     settings: Profile, splits: StageOutput, base: BaseModelRef, adapter: StageOutput
 ) -> dict[str, Any]:
     """Everything that decided the adapter: data, settings, base model, code, seeds, packages."""
-    files = report_of(splits).files
+    manifest = json.loads((adapter.path / MANIFEST).read_text())
+    made_by = manifest.get(ORIGIN) or origin(settings)
+    return {**ingredients(settings, splits, base), "train_key": adapter.key, **made_by}
+
+
+def ingredients(settings: Profile, splits: StageOutput, base: BaseModelRef) -> dict[str, Any]:
+    """What an adapter is made from: data, base model, settings."""
+    report = report_of(splits)
+    assert report.certificate is not None  # written with every split
     return {
         "domain": settings.domain,
         "base_model": f"{settings.base_model.source}:{settings.base_model.name}",
@@ -31,17 +45,57 @@ def lineage_of(
         "base_model_license": settings.base_model.license,
         "base_model_digest": base.digest,
         "data_digest": splits.digest,
-        "data_files": {file.path: file.digest for file in files},
+        "train_digest": report.certificate.train_digest,
+        "validation_digest": report.certificate.validation_digest,
+        "data_files": {file.path: file.digest for file in report.files},
         "data_licenses": {source.name: source.license for source in settings.data.sources},
-        "train_key": adapter.key,
         "seed": settings.training.seed,
         "profile": settings.model_dump(mode="json"),
+    }
+
+
+def origin(settings: Profile) -> dict[str, Any]:
+    """What makes an adapter, here and now: code, packages, hardware."""
+    return {
         "code": code_commit(),
+        "code_digests": _code_digests(),
         "tuneline": tuneline.__version__,
         "python": platform.python_version(),
         "machine": this_machine().describe(settings.training.optimizer),
+        "hardware": hardware(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
+
+
+def _code_digests() -> dict[str, str]:
+    """Module -> digest of its source, for each that decides an adapter."""
+    paths = (PACKAGE / name for name in TRAINING_CODE)
+    files = [f for p in paths for f in (p.rglob("*.py") if p.is_dir() else [p.with_suffix(".py")])]
+    names = sorted(file.relative_to(PACKAGE).with_suffix("").as_posix() for file in files)
+    return {key.removeprefix("code:"): value for key, value in code_version(*names).items()}
+
+
+def hardware() -> dict[str, str | int]:
+    """What the bits of a result may depend on, besides software."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "gpus": ", ".join(gpus) or "none",
+        "cuda": torch.version.cuda or "none",
+    }
+
+
+def _processor() -> str:
+    """The CPU's name, as Linux gives it; elsewhere what Python knows."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def code_commit() -> str:

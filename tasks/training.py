@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import show_loss_curve
+from tasks.lineage import ORIGIN, TRAINING_CODE, origin
 from tasks.live import LiveTraining
 from tasks.progress import progress_of
 from tasks.stage import stage, store
@@ -48,7 +49,13 @@ def train(
         )
 
     inputs = _training_inputs(settings, splits, base)
-    output = store().build("train", inputs, write, keeps_partial=True)
+    output = store().build(
+        "train",
+        inputs,
+        write,
+        keeps_partial=True,
+        describe=lambda folder: {ORIGIN: origin(settings)},
+    )
     show_loss_curve(settings.domain, report_of(output), output.path / trainer.LOSS_CURVE)
     return output
 
@@ -103,6 +110,6 @@ def _training_inputs(settings: Profile, splits: StageOutput, base: BaseModelRef)
         "validation": certificate.validation_digest,
         "settings": settings.training.model_dump(mode="json"),
         "machine": machine.describe(settings.training.optimizer),
-        **code_version("training", "base_model", "machine"),
+        **code_version(*TRAINING_CODE),
         **package_versions("torch", "transformers", "peft", "trl", "bitsandbytes"),
     }
