@@ -16,6 +16,8 @@ from tuneline.training.prompt_tokens import Rendered, prompt_lengths, tokenize
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+LossOn = Literal["completion", "assistant"]
+"""completion: the last answer of a conversation. assistant: every turn of the assistant."""
 IGNORED = -100
 """Label of a token that carries no loss."""
 
@@ -46,7 +48,9 @@ def encode(record: Record, tokenizer: "PreTrainedTokenizerBase") -> Encoded:
 
 
 def encode_batch(
-    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase"
+    records: Sequence[Record],
+    tokenizer: "PreTrainedTokenizerBase",
+    loss_on: LossOn = "completion",
 ) -> list[Encoded | Fault]:
     """Render and tokenize records.
 
@@ -59,7 +63,7 @@ def encode_batch(
         renders prompt and answer together in another way than the prompt alone, so that training
         would not match generation.
     """
-    return encode_rendered(records, render_batch(records, tokenizer), tokenizer)
+    return encode_rendered(records, render_batch(records, tokenizer), tokenizer, loss_on)
 
 
 def render_batch(
@@ -86,15 +90,22 @@ def encode_rendered(
     records: Sequence[Record],
     rendered: Sequence[Rendered | Fault],
     tokenizer: "PreTrainedTokenizerBase",
+    loss_on: LossOn = "completion",
 ) -> list[Encoded | Fault]:
     """Tokens and labels of records that were rendered; as `encode_batch`."""
     texts = [text for text in rendered if isinstance(text, Rendered)]
     ids = tokenize([text.whole for text in texts], tokenizer)
     lengths = prompt_lengths(texts, ids, tokenizer)
     pairs = iter(zip(ids, lengths, strict=True))
-    return [
+    rows = [
         text if isinstance(text, Fault) else _labelled(record, *next(pairs), tokenizer.eos_token_id)
         for record, text in zip(records, rendered, strict=True)
+    ]
+    if loss_on == "completion":
+        return rows
+    return [
+        row if isinstance(row, Fault) else _learning_every_turn(record, row, tokenizer)
+        for record, row in zip(records, rows, strict=True)
     ]
 
 
@@ -102,7 +113,7 @@ def encode_all(
     records: Sequence[Record],
     tokenizer: "PreTrainedTokenizerBase",
     max_tokens: int,
-    loss_on: Literal["completion", "assistant"] = "completion",
+    loss_on: LossOn = "completion",
 ) -> tuple[list[Encoded], int]:
     """Encode records, leaving out those longer than `max_tokens`.
 
@@ -119,10 +130,7 @@ def encode_all(
         TrainingError: A record cannot be rendered as at generation, nothing fits, or a row's last
             token is not the end token with loss.
     """
-    encoded = _usable(encode_batch(records, tokenizer))
-    if loss_on == "assistant":
-        pairs = zip(records, encoded, strict=True)
-        encoded = _usable([_learning_every_turn(*pair, tokenizer) for pair in pairs])
+    encoded = _usable(encode_batch(records, tokenizer, loss_on))
     kept = [row for row in encoded if len(row.input_ids) <= max_tokens]
     if records and not kept:
         shortest = min(len(row.input_ids) for row in encoded)

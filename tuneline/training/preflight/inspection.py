@@ -129,7 +129,7 @@ def _check_rows(subject: Subject, progress: Progress) -> tuple[InspectedRows | N
     except TrainingError as error:
         return None, [Check("chat template", "error", str(error))]
     records = mix(subject.train, config.source_fractions)
-    inspected = inspect_rows(records, config.objective, tokenizer, progress)
+    inspected = inspect_rows(records, config, tokenizer, progress)
     return inspected, row_checks(inspected, config, tokenizer, end, _stops(subject.folder))
 
 
@@ -138,7 +138,7 @@ def _forecast(
 ) -> Forecast:
     config, machine, hardware = subject.config, subject.machine, subject.hardware
     batches = plan_batches(inspected, config)
-    validation = inspect_rows(subject.validation, config.objective, load_tokenizer(subject.folder))
+    validation = inspect_rows(subject.validation, config, load_tokenizer(subject.folder))
     n_tokens = n_validation_tokens(validation, config, batches.n_steps)
     size = fitted.architecture.n_parameters
     speed = choose_speed(runs, subject.digest, config, size, hardware, machine)

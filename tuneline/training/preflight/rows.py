@@ -14,6 +14,7 @@ from tuneline.training.chat_format import (
     encode_rendered,
     render_batch,
 )
+from tuneline.training.config import TrainingConfig
 from tuneline.training.prompt_tokens import Rendered
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class TurnEnd(NamedTuple):
 
 def inspect_rows(
     records: Sequence[Record],
-    objective: str,
+    config: TrainingConfig,
     tokenizer: "PreTrainedTokenizerBase",
     progress: Progress = silent,
 ) -> InspectedRows:
@@ -75,19 +76,19 @@ def inspect_rows(
 
     Args:
         records: A side, ordered by digest.
-        objective: sft, dpo or kto.
+        config: The run's objective, and what carries loss.
         tokenizer: Of the base model.
         progress: Told the records done.
     """
-    usable = [record for record in records if _is_usable(record, objective)]
+    usable = [record for record in records if _is_usable(record, config.objective)]
     looked_at = usable[:MAX_ROWS]
     end = turn_end(tokenizer)
     rows: list[RowFacts] = []
     faults: list[Fault] = []
     for start in range(0, len(looked_at), CHUNK):
-        for found in _facts(looked_at[start : start + CHUNK], objective, tokenizer, end):
+        for found in _facts(looked_at[start : start + CHUNK], config, tokenizer, end):
             faults.append(found) if isinstance(found, Fault) else rows.append(found)
-        progress(start + CHUNK, len(looked_at))
+        progress(min(start + CHUNK, len(looked_at)), len(looked_at))
     return InspectedRows(len(usable), len(records) - len(usable), tuple(rows), tuple(faults))
 
 
@@ -110,14 +111,17 @@ def turn_end(tokenizer: "PreTrainedTokenizerBase") -> TurnEnd:
 
 
 def _facts(
-    records: Sequence[Record], objective: str, tokenizer: "PreTrainedTokenizerBase", end: TurnEnd
+    records: Sequence[Record],
+    config: TrainingConfig,
+    tokenizer: "PreTrainedTokenizerBase",
+    end: TurnEnd,
 ) -> Iterator[RowFacts | Fault]:
     """One finding per record; of a pair the longer answer's, and what is wrong with either."""
-    versions = [(record, version) for record in records for version in _versions(record, objective)]
-    texts = [version for _, version in versions]
+    texts = [text for record in records for text in _versions(record, config.objective)]
     rendered = render_batch(texts, tokenizer)
-    encoded = encode_rendered(texts, rendered, tokenizer)
-    n = len(versions) // len(records)
+    loss_on = config.loss_on if config.objective == "sft" else "completion"
+    encoded = encode_rendered(texts, rendered, tokenizer, loss_on)
+    n = len(texts) // len(records)
     found = [
         _fact(version, text, row, end)
         for version, text, row in zip(texts, rendered, encoded, strict=True)
@@ -131,12 +135,11 @@ def _fact(
 ) -> RowFacts | Fault:
     if isinstance(row, Fault) or isinstance(text, Fault):
         return row if isinstance(row, Fault) else Fault(*text)
-    n_prompt = row.labels.count(IGNORED)
     return RowFacts(
         record.place,
         len(row.input_ids),
-        len(row.input_ids) - n_prompt,
-        end.id in row.input_ids[n_prompt:],
+        len(row.labels) - row.labels.count(IGNORED),
+        end.id in row.labels,
         record.reference.strip() in text.whole[len(text.prompt) :],
     )
 
