@@ -87,6 +87,50 @@ def check(
 
 
 @app.command()
+def recommend(
+    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
+    ] = None,
+) -> None:
+    """Training settings to begin with, for the kind and amount of data, with reasons."""
+    from flows.recommending import show_recommendation
+    from tuneline.profile import parse_override
+
+    overrides = dict(parse_override(text) for text in settings or [])
+    show_recommendation(profile, overrides, _console())
+
+
+@app.command()
+def search(
+    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+    trials: Annotated[int | None, typer.Option(help="Trials in all, with those done.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Wall time of this command.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
+    ] = None,
+) -> None:
+    """Try training settings on the validation split; run again to go on, or twice at once."""
+    from tuneline.profile import load_profile, parse_override
+
+    overrides: dict[str, Any] = dict(parse_override(text) for text in settings or [])
+    budget = {"search.trials": trials, "search.minutes": minutes}
+    overrides |= {key: value for key, value in budget.items() if value is not None}
+    load_profile(profile, overrides)  # a wrong setting fails before Prefect starts
+    console = _console()
+    with _prefect_server():
+        from flows.search import STAGES, show
+        from flows.search import search as flow
+        from flows.terminal import shown_progress
+
+        with shown_progress(console, STAGES, prior_s=0):
+            found = flow(profile, overrides)
+    show(profile, found, console)
+
+
+@app.command()
 def preflight(
     profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
     settings: Annotated[
@@ -125,6 +169,32 @@ def rollback(
 
     champion = release.rollback(domain, reason, to)
     typer.echo(f"{domain}: champion is again {champion.release} (version {champion.number})")
+
+
+@app.command()
+def replay(
+    domain: Domain,
+    release: Annotated[str, typer.Argument(help="Release name, number or alias.")] = "champion",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the release."),
+    ] = None,
+) -> None:
+    """Train a release again; exit code 1 and a list of what differs unless it is identical."""
+    from tuneline.profile import parse_override
+
+    overrides = dict(parse_override(text) for text in settings or [])
+    console = _console()
+    with _prefect_server():
+        from flows.replay import STAGES, print_replay
+        from flows.replay import replay as flow
+        from flows.terminal import shown_progress
+
+        with shown_progress(console, STAGES, prior_s=0):
+            replayed = flow(domain, release, overrides)
+    print_replay(replayed, console)
+    if not replayed.is_identical:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -72,13 +72,14 @@ def situation_of(
     """
     training, records = settings.training, mix(train, settings.training.source_fractions)
     size = model_size(known) if known else None
+    batch = training.batch_size * training.gradient_accumulation * training.n_processes
     return Situation(
         n_rows=len(records),
         kind=_kind(report, records),
         answer_tokens=_answer_tokens(records[:N_SAMPLED], known) if known else None,
         n_parameters=size.n_parameters if size else None,
         hidden_size=size.hidden_size if size else None,
-        batch_records=training.batch_size * training.gradient_accumulation,
+        batch_records=batch,
         is_preference=training.objective != "sft",
     )
 

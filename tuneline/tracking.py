@@ -33,6 +33,8 @@ HEALTH_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
 KEY, HOST, PID, STARTED = (f"tuneline.{name}" for name in ("key", "host", "pid", "started"))
 END_REASON = "tuneline.end_reason"
+PARENT = "mlflow.parentRunId"
+"""Tag by which MLflow's UI shows a run below another one."""
 MAX_PARAMS_PER_CALL = 100
 
 
@@ -136,6 +138,19 @@ def run(domain: str, key: str, *, name: str = "", tags: Mapping[str, str] = {}) 
         client.set_terminated(run_id, "KILLED")
         raise
     client.set_terminated(run_id, "FINISHED")
+
+
+@contextmanager
+def child_run(domain: str, parent: str, key: str, *, name: str = "") -> Iterator[str]:
+    """Open a run below the run `parent` and end it, as `run` does; yields its id."""
+    with run(domain, key, name=name, tags={PARENT: parent}) as run_id:
+        yield run_id
+
+
+def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags of a run; one that is there takes the new value."""
+    for tag, value in tags.items():
+        connect(tracking_uri()).set_tag(run_id, tag, value)
 
 
 def log_params(run_id: str, params: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from tests.conftest import TRAINING
 from tuneline.base_model import BaseModelRef
 from tuneline.errors import TrainingError
 from tuneline.machine import this_machine
-from tuneline.records import Record
+from tuneline.records import Record, write_records
 from tuneline.search.space import for_trials
 from tuneline.search.trial import Bench, Outcome, run_trial, trial_key
 
@@ -22,14 +22,9 @@ class Killed(BaseException):
 
 @pytest.fixture
 def bench(tiny_model: BaseModelRef, records: list[Record], tmp_path: Path) -> Bench:
-    return Bench(
-        tiny_model,
-        records[:32],
-        records[32:],
-        this_machine(),
-        tmp_path / "trials",
-        keeps_best=False,
-    )
+    write_records(tmp_path / "train.parquet", records[:32])
+    write_records(tmp_path / "validation.parquet", records[32:])
+    return Bench(tiny_model, tmp_path, this_machine(), tmp_path / "trials", keeps_best=False)
 
 
 def folders(bench: Bench) -> list[Path]:
@@ -65,6 +60,17 @@ def test_a_trial_that_is_behind_stops_there_and_leaves_nothing(bench: Bench):
     assert max(steps) == 6, "TRL lets the decision through at once"
     assert math.isfinite(outcome.loss)
     assert not folders(bench)
+
+
+@pytest.mark.slow
+def test_a_trial_in_processes_of_its_own_stops_with_all_of_them(bench: Bench):
+    import psutil
+
+    config = CONFIG.model_copy(update={"n_processes": 2, "max_steps": 400})
+    outcome = run_trial(bench, config, lambda loss, step: step == 6, lambda metrics, step: None)
+    assert outcome.is_stopped
+    assert not folders(bench)
+    assert not psutil.Process().children(recursive=True)
 
 
 def test_a_loss_that_is_no_number_stops_a_trial(bench: Bench, monkeypatch):

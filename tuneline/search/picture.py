@@ -44,19 +44,28 @@ def _draw_history(axes: "Axes", trials: Sequence[TrialResult]) -> None:
         axes.step(numbers, list(accumulate(losses, min)), where="post", color="C1", label="best")
     axes.set_xlabel("trial")
     axes.grid(alpha=0.3)
-    axes.legend()
+    if trials:
+        axes.legend()
 
 
 def _draw_slice(axes: "Axes", name: str, trials: Sequence[TrialResult]) -> None:
     is_rate = name == "learning_rate"
+    tried = sorted({t.values[name] for t in trials if name in t.values}, key=_order)
     for state in MARKS:
         chosen = [t for t in trials if t.state == state and name in t.values]
-        ticks = [t.values[name] if is_rate else str(t.values[name]) for t in chosen]
-        _scatter(axes, [(tick, t.loss) for tick, t in zip(ticks, chosen, strict=True)], state)
+        places = [t.values[name] if is_rate else tried.index(t.values[name]) for t in chosen]
+        _scatter(axes, [(place, t.loss) for place, t in zip(places, chosen, strict=True)], state)
     if is_rate:
         axes.set_xscale("log")
+    else:
+        axes.set_xticks(range(len(tried)), [str(value) for value in tried])
     axes.set_xlabel(name)
     axes.grid(alpha=0.3)
+
+
+def _order(value: str | int | float) -> tuple[float, str]:
+    """Numbers by size, words by letters."""
+    return (0.0, value) if isinstance(value, str) else (float(value), "")
 
 
 def _scatter(axes: "Axes", points: Sequence[tuple[object, object]], state: str) -> None:

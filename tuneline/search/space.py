@@ -107,7 +107,8 @@ def for_trials(training: TrainingConfig, n_records: int, measurements: int) -> T
             "with training.packing the number of steps is not known before; "
             "give training.max_steps for the search, such as --set training.max_steps=200"
         )
-    per_epoch = math.ceil(n_records / (training.batch_size * training.gradient_accumulation))
+    batch = training.batch_size * training.gradient_accumulation * training.n_processes
+    per_epoch = math.ceil(n_records / batch)
     steps = training.max_steps or math.ceil(training.epochs * per_epoch)
     every = max(1, steps // measurements)
     changes = {

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +12,12 @@ from filelock import FileLock
 from tuneline.base_model import BaseModelRef
 from tuneline.machine import Machine
 from tuneline.progress import Progress, silent
-from tuneline.records import Record
+from tuneline.reports import TrainingReport, load_report
 from tuneline.search.space import final_loss
 from tuneline.store import digest_of
 from tuneline.training.config import TrainingConfig
-from tuneline.training.trainer import train
+from tuneline.training.launch import launch
+from tuneline.training.trainer import REPORT
 from tuneline.training.watching import LogMetrics
 
 IsBehind = Callable[[float, int], bool]
@@ -25,11 +26,12 @@ IsBehind = Callable[[float, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all trials share. There is no holdout here: it is not for choosing settings."""
+    """What all trials share."""
 
     base_model: BaseModelRef
-    train: Sequence[Record]
-    validation: Sequence[Record]
+    sides: Path
+    """Folder with `train.parquet` and `validation.parquet`; what else is there is not read, the
+    holdout above all: it is not for choosing settings."""
     machine: Machine
     folder: Path
     """Where trials keep their checkpoints."""
@@ -77,10 +79,16 @@ def run_trial(
         except _Stopped as stopped:
             outcome = Outcome(stopped.loss, True)
         except Exception:
-            shutil.rmtree(folder)
+            _remove(folder)
             raise
-        shutil.rmtree(folder)
+        _remove(folder)
         return outcome
+
+
+def _remove(folder: Path) -> None:
+    """Remove a trial's folder and the files of its processes."""
+    shutil.rmtree(folder)
+    shutil.rmtree(folder.with_name(f"{folder.name}.job"), ignore_errors=True)
 
 
 def _train(
@@ -99,17 +107,9 @@ def _train(
         if (is_behind(loss, step) and not is_last) or not math.isfinite(loss):
             raise _Stopped(loss)
 
-    report = train(
-        bench.base_model,
-        bench.train,
-        bench.validation,
-        config,
-        bench.machine,
-        folder,
-        progress,
-        note,
-    )
-    return Outcome(final_loss(report.validation_losses, keeps_best=bench.keeps_best), False)
+    launch(bench.base_model, bench.sides, config, bench.machine, folder, progress, note)
+    losses = load_report(folder / REPORT, TrainingReport).validation_losses
+    return Outcome(final_loss(losses, keeps_best=bench.keeps_best), False)
 
 
 def trial_key(config: TrainingConfig) -> str:
