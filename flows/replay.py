@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+STAGES = {"base model": 2.0, "prepare data": 8.0, "train": 90.0}
+"""Stages in their order and how long they take by comparison."""
+
+
 @flow(name="replay", flow_run_name="replay {domain} {release}")
 def replay(
     domain: str, release: str = "champion", overrides: dict[str, Any] | None = None

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -193,6 +194,54 @@ def test_a_training_whose_flow_is_killed_saves_a_checkpoint_and_goes(job, tmp_pa
     owner.wait()
     wait_until(lambda: not processes_of(endless.out), "something is left", LEFT_OVER_S)
     assert len(checkpoints_of(endless.out)) == 1
+
+
+@pytest.mark.slow
+def test_a_second_machine_joins_and_both_learn_as_one(
+    tiny_model: BaseModelRef, sides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two agents, as on two machines that share a workspace; one rank each."""
+    config = ONE.model_copy(update={"max_steps": 4})
+    one, out = tmp_path / "one", tmp_path / "work" / "train-two"
+    for folder in (one, out):
+        folder.mkdir(parents=True)
+    launch(tiny_model, sides, config, this_machine(), one)
+    shared = {
+        "TUNELINE_WORKSPACE": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "PET_NNODES": "2",
+        "PET_MASTER_ADDR": "127.0.0.1",
+        "PET_MASTER_PORT": str(free_port()),
+        "PET_RDZV_ID": "night-7",
+    }
+    command = [sys.executable, "-m", "tuneline.training.join"]
+    second = subprocess.Popen(command, env=os.environ | shared | {"PET_NODE_RANK": "1"})
+    for name, value in (shared | {"PET_NODE_RANK": "0"}).items():
+        monkeypatch.setenv(name, value)
+    try:
+        both = config.model_copy(update={"batch_size": 4, "n_processes": 2})
+        launch(tiny_model, sides, both, this_machine(), out)
+        assert second.wait(60) == 0
+    finally:
+        second.kill()
+        second.wait()
+    curves = [[loss for _, loss in report_of(folder).losses] for folder in (one, out)]
+    assert curves[1] == pytest.approx(curves[0], abs=1e-3)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_processes_that_do_not_divide_among_the_machines_are_refused(
+    tiny_model: BaseModelRef, sides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PET_NNODES", "2")
+    config = TRAINING.model_copy(update={"n_processes": 3})
+    with pytest.raises(TrainingError, match=r"n_processes=3 is no multiple of the 2 machines"):
+        launch(tiny_model, sides, config, this_machine(), tmp_path)
 
 
 def test_a_listener_hears_each_event_once_and_no_half_line(tmp_path: Path):

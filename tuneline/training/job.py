@@ -29,6 +29,8 @@ class Job(BaseModel):
     config: TrainingConfig
     out: Path
     """Where the adapter, its report and its checkpoints go."""
+    rendezvous: str = ""
+    """Id of the training, which the agents of other machines look for."""
 
     @classmethod
     def read(cls, folder: Path) -> "Job":
@@ -36,8 +38,10 @@ class Job(BaseModel):
         return cls.model_validate_json((folder / SPEC).read_bytes())
 
     def write(self, folder: Path) -> None:
-        """Write the job into an existing folder."""
-        (folder / SPEC).write_text(self.model_dump_json(indent=1))
+        """Write the job into an existing folder, whole or not at all."""
+        partial = folder / f"{SPEC}.partial"
+        partial.write_text(self.model_dump_json(indent=1))
+        partial.replace(folder / SPEC)
 
 
 class Teller:

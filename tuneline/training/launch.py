@@ -22,6 +22,7 @@ from tuneline.records import read_records
 from tuneline.store import workspace
 from tuneline.training.config import TrainingConfig
 from tuneline.training.job import EXITS, OUTPUT, Job, Listener, as_error, first_failure
+from tuneline.training.join import RENDEZVOUS
 from tuneline.training.ranks import StartAgainError
 from tuneline.training.trainer import train
 from tuneline.training.watching import LogMetrics
@@ -63,8 +64,24 @@ def launch(
         )
         train(base_model, train_records, validation, config, machine, out, progress, log_metrics)
         return
-    job = Job(base_model=base_model, sides=sides.absolute(), config=config, out=out.absolute())
+    _check_machines(config.n_processes)
+    job = Job(
+        base_model=base_model,
+        sides=sides.absolute(),
+        config=config,
+        out=out.absolute(),
+        rendezvous=os.environ.get(RENDEZVOUS, ""),
+    )
     run_job(job, progress, log_metrics)
+
+
+def _check_machines(n_processes: int) -> None:
+    n_machines = int(os.environ.get("PET_NNODES", "1"))
+    if n_processes % n_machines:
+        raise TrainingError(
+            f"training.n_processes={n_processes} is no multiple of the {n_machines} machines that "
+            "PET_NNODES names; each runs the same number"
+        )
 
 
 def run_job(
