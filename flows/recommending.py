@@ -15,11 +15,18 @@ from tuneline.errors import BaseModelError
 from tuneline.profile import Profile, load_profile
 from tuneline.records import Record, read_records
 from tuneline.reports import DataReport
-from tuneline.search.space import shown
+from tuneline.search.space import WITHOUT_ADAPTER, shown
 from tuneline.store import Store, workspace
 from tuneline.training.config import TrainingConfig
 from tuneline.training.mixture import mix
-from tuneline.training.recommend import Kind, Recommendation, Situation, main_kind, recommend
+from tuneline.training.recommend import (
+    Choice,
+    Kind,
+    Recommendation,
+    Situation,
+    main_kind,
+    recommend,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,6 +88,7 @@ def situation_of(
         hidden_size=size.hidden_size if size else None,
         batch_records=batch,
         is_preference=training.objective != "sft",
+        has_adapter=training.method not in WITHOUT_ADAPTER,
     )
 
 
@@ -112,7 +120,7 @@ def heading(situation: Situation) -> str:
 
 def rows(training: TrainingConfig, chosen: Recommendation) -> list[dict[str, str]]:
     """Each setting as it is, as recommended, and why."""
-    choices = {field.name: getattr(chosen, field.name) for field in fields(chosen)}
+    choices = _choices(training, chosen)
     table = [
         {
             "setting": name,
@@ -131,9 +139,16 @@ def rows(training: TrainingConfig, chosen: Recommendation) -> list[dict[str, str
 
 def changed(training: TrainingConfig, chosen: Recommendation) -> list[str]:
     """Overrides for what is recommended otherwise than it is."""
-    choices = {field.name: getattr(chosen, field.name).value for field in fields(chosen)}
-    found = [shown(name, v) for name, v in choices.items() if v != getattr(training, name)]
+    choices = _choices(training, chosen)
+    found = [shown(n, c.value) for n, c in choices.items() if c.value != getattr(training, n)]
     return [*found, *(["training.max_steps="] if training.max_steps is not None else [])]
+
+
+def _choices(training: TrainingConfig, chosen: Recommendation) -> dict[str, Choice[Any]]:
+    """The settings that mean something to the profile's method."""
+    choices = {field.name: getattr(chosen, field.name) for field in fields(chosen)}
+    used = WITHOUT_ADAPTER.get(training.method, choices.keys())
+    return {name: c for name, c in choices.items() if name in {*used, "epochs"}}
 
 
 def _value(name: str, value: Any) -> str:

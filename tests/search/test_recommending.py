@@ -90,6 +90,26 @@ def test_what_is_as_recommended_needs_no_override(smoke):
     assert len(rows(better, chosen)) == len(rows(as_it_is, chosen)) - 1
 
 
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("full", ["learning_rate", "epochs"]),
+        ("galore", ["rank", "learning_rate", "epochs"]),
+        ("dora", ["rank", "alpha", "target_modules", "learning_rate", "epochs", "dropout"]),
+    ],
+)
+def test_only_settings_of_the_profile_s_method_are_shown(smoke, method: str, settings: list[str]):
+    training = TrainingConfig(method=method)
+    situation = situation_of(
+        smoke.model_copy(update={"training": training}),
+        data_report(),
+        [record("overruling", "Because.", 1)],
+        None,
+    )
+    assert situation.has_adapter == (method == "dora")
+    assert [row["setting"] for row in rows(training, recommend(situation))] == settings
+
+
 def test_the_command_shows_a_table_and_the_line_to_use_and_remembers_nothing(
     monkeypatch, capsys, tmp_path: Path
 ):

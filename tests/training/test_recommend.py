@@ -125,6 +125,13 @@ def test_preferences_take_a_far_lower_learning_rate():
     assert recommend(replace(QWEN_7B, is_preference=True)).learning_rate.value == 5e-6
 
 
+def test_the_model_s_own_weights_take_a_tenth_of_an_adapter_s_learning_rate():
+    # 5e-5 x (2000 / 3584) ^ 0.78 = 3.17e-5
+    assert recommend(replace(QWEN_7B, has_adapter=False)).learning_rate.value == 3.2e-5
+    unknown = replace(QWEN_7B, has_adapter=False, hidden_size=None)
+    assert recommend(unknown).learning_rate.value == 2e-5
+
+
 @pytest.mark.parametrize("n_rows", [1, 30, 700, 40_000])
 @pytest.mark.parametrize("kind", ["classification", "extraction", "questions", "reasoning"])
 def test_every_setting_is_one_of_the_profile_with_a_reason_and_a_source(kind, n_rows: int):

@@ -50,6 +50,8 @@ class Situation:
     """Records per optimizer step."""
     is_preference: bool = False
     """Whether better and worse answers are compared (dpo, kto) in place of answers learned."""
+    has_adapter: bool = True
+    """Whether an adapter is trained, and not the model's own weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +166,24 @@ def _learning_rate(situation: Situation, epochs: int) -> Choice[float]:
     if situation.is_preference:
         return Choice(5e-6, "comparing answers moves a model faster than learning them", "Unsloth")
     if situation.hidden_size is None:
-        return _rate_by_parameters(situation.n_parameters)
+        return _rate_by_parameters(situation)
     steps = _steps(situation, epochs)
-    is_short = steps < SHORT_RUN_STEPS
-    rate = 5e-5 * (15 if is_short else 10) * (2000 / situation.hidden_size) ** 0.78
+    is_short = situation.has_adapter and steps < SHORT_RUN_STEPS
+    times = (15 if is_short else 10) if situation.has_adapter else 1
+    rate = 5e-5 * times * (2000 / situation.hidden_size) ** 0.78
+    what = "ten times that of full fine-tuning" if situation.has_adapter else "full fine-tuning"
     short = f"; a run of {steps} steps takes half as much again" if is_short else ""
     return Choice(
         float(f"{rate:.1e}"),
-        f"ten times that of full fine-tuning, for layers {situation.hidden_size:,} wide{short}",
+        f"{what}, for layers {situation.hidden_size:,} wide{short}",
         "LoRA Without Regret; Tinker",
     )
 
 
-def _rate_by_parameters(n_parameters: int | None) -> Choice[float]:
-    if n_parameters is not None and n_parameters > LARGE_MODEL:
+def _rate_by_parameters(situation: Situation) -> Choice[float]:
+    if not situation.has_adapter:
+        return Choice(2e-5, "a tenth of what adapters take", "LoRA Without Regret")
+    if situation.n_parameters is not None and situation.n_parameters > LARGE_MODEL:
         return Choice(1e-4, "models above 13B parameters diverge more easily", "QLoRA")
     return Choice(2e-4, "what models of 7B and 13B parameters were tuned with", "QLoRA; Unsloth")
 
