@@ -235,6 +235,50 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+OUT_OF_MEMORY = """
+import os
+if os.environ.get("RANK") == "1":
+    import torch
+    from transformers import Trainer
+    step = Trainer.training_step
+    def training_step(self, model, inputs, *more):
+        if len(inputs["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("out of memory (injected)")
+        return step(self, model, inputs, *more)
+    Trainer.training_step = training_step
+"""
+
+
+@pytest.mark.slow
+def test_all_processes_come_down_when_memory_runs_out_in_one(
+    job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(OUT_OF_MEMORY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    two = job(TWO.model_copy(update={"max_steps": 2, "activation_checkpointing": True}))
+    run_job(two)
+    assert len(report_of(two.out).rungs) == 1
+    assert report_of(two.out).rungs[0].startswith("batch_size 4 -> 2")
+    assert report_of(two.out).n_steps == 2
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_asked_to_end_save_one_checkpoint_together(job):
+    endless = job(TWO.model_copy(update={"max_steps": 9999, "checkpoint_every_steps": 9999}))
+
+    def cancel(done: int, total: int) -> None:
+        if done >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(endless, cancel)
+    assert not processes_of(endless.out)
+    assert len(checkpoints_of(endless.out)) == 1
+    checkpoint = next(endless.out.glob("checkpoints/checkpoint-*"))
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= {path.name for path in checkpoint.iterdir()}
+
+
 def test_processes_that_do_not_divide_among_the_machines_are_refused(
     tiny_model: BaseModelRef, sides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
