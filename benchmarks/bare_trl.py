@@ -55,6 +55,7 @@ def main() -> None:
         dataloader_pin_memory=job.device == "cuda",
         logging_steps=1,
         seed=job.seed,
+        data_seed=job.seed,
         report_to="none",
     )
     trainer = SFTTrainer(job.model, args=arguments, train_dataset=data, peft_config=adapter)

@@ -117,6 +117,7 @@ def _settings(job: dict[str, Any]) -> dict[str, Any]:
         "dataloader_pin_memory": job["device"] == "cuda",
         "logging_steps": 1,
         "seed": job["seed"],
+        "data_seed": job["seed"],
         "report_to": "none",
         "include_num_input_tokens_seen": "non_padding",
     }
