@@ -10,8 +10,9 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.context import TaskRunContext
 
 from tasks.progress import Pace, StageProgress
+from tuneline.training.divergence import Verdict
 from tuneline.training.history import Point, points, thin
-from tuneline.training.watchdog import Verdict, judge
+from tuneline.training.watchdog import judge
 from tuneline.training.watching import LogMetrics
 
 N_ROWS = 10

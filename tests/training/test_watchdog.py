@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuneline.training.divergence import GUESS_LOSS, Verdict, is_in_doubt
 from tuneline.training.history import Point, points, thin
-from tuneline.training.watchdog import GUESS_LOSS, Verdict, is_in_doubt, judge
+from tuneline.training.watchdog import judge
 
 NAN, INF = math.nan, math.inf
 QUICK = [1.57, 0.39, 0.08, 0.17, 0.10, 0.05]
@@ -137,7 +138,14 @@ def test_a_model_that_no_longer_responds_stops_the_run():
 
 
 def test_nothing_left_to_learn_is_no_dead_model():
-    assert first_stop(run([0.5, 0.1, 0.0, 0.0, 0.0], [1.0, 0.5, 0.0, 0.0, 0.0])) is None
+    history = run([0.5, 0.1, 0.0, 0.0, 0.0], [1.0, 0.5, 0.0, 0.0, 0.0])
+    assert first_stop(history) is None
+    assert not is_in_doubt(history)
+
+
+def test_after_one_gradient_of_zero_a_checkpoint_waits():
+    assert is_in_doubt(run([5.7, 5.8, 5.64], [3.5, 9.4, 0.0]))
+    assert not is_in_doubt(run([5.7, 5.8, 5.64, 5.6], [3.5, 9.4, 0.0, 1.0]))
 
 
 @pytest.mark.parametrize("level", [0.69, 2.0, 2.3, 2.5, 4.0])

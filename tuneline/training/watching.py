@@ -7,9 +7,9 @@ from typing import Any
 from tuneline.progress import Progress
 from tuneline.training import ranks
 from tuneline.training.checkpoints import mark_complete
+from tuneline.training.divergence import diverging
 from tuneline.training.lookout import Lookout
 from tuneline.training.speed import Stopwatch, Usage
-from tuneline.training.watchdog import diverging
 
 LogMetrics = Callable[[dict[str, float], int], None]
 """Called with metrics and the optimizer step: loss, learning_rate, grad_norm, eval_loss,
