@@ -52,6 +52,7 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
         "check",
         "recommend",
         "search",
+        "replay",
         "promote",
         "rollback",
         "status",
