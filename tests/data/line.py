@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from tuneline.data import memory as memories
 from tuneline.data.compare import Compared, compare_all
 from tuneline.data.config import DataConfig
-from tuneline.data.dedup.shingles import sketch
+from tuneline.data.dedup.scratch import Scratch
+from tuneline.data.dedup.shingles import concatenate, sketch
 from tuneline.data.fates import Texts
 from tuneline.data.keys import KeyedRecord, load_keys, rows_of
 from tuneline.data.outside import Outside
@@ -51,18 +52,20 @@ class Line:
             "prompt": [r.prompt_text for r in records],
             "answer": [r.reference for r in records],
         }
-        texts = Texts(load_keys([file]), {k: sketch(t, threshold) for k, t in kinds.items()})
-        outside = Outside.gather(memory, [], lambda: [], threshold)
-        compared = compare_all(texts, memory, outside, self.config, [file], 1000)
-        self._remember(texts, compared, label)
+        scratch = Scratch(self.folder, max_bytes=0)
+        sketches = {k: concatenate([sketch(t, threshold)], scratch) for k, t in kinds.items()}
+        texts = Texts(load_keys([file]), sketches)
+        outside = Outside.gather(memory, [], lambda: [], threshold, scratch)
+        compared = compare_all(texts, memory, outside, self.config, [file], 1000, scratch)
+        self._remember(file, texts, compared, label)
         sides = {name: self._records(file, compared, name) for name in Splits._fields}
         return Result(
             Splits(**sides), list(drops_of([file], texts.keys, compared.fates, 1000)), compared
         )
 
-    def _remember(self, texts: Texts, compared: Compared, label: str) -> None:
+    def _remember(self, file: Path, texts: Texts, compared: Compared, label: str) -> None:
         used = self.folder / "used.parquet"
-        memories.write_used(used, texts, compared.fates, 1000)
+        memories.write_used(used, [file], texts, compared.fates, 1000)
         memories.remember(self.folder / "memory", label, used)
 
     def _records(self, file: Path, compared: Compared, side: str) -> list[Record]:

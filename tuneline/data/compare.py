@@ -1,8 +1,9 @@
 """All comparisons of records with each other and with texts from outside, in their order."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from tuneline.data.config import DataConfig
-from tuneline.data.dedup.shingles import SEED, rehash
+from tuneline.data.dedup.scratch import Scratch
+from tuneline.data.dedup.shingles import SEED, Sketches, rehash
 from tuneline.data.fates import (
     CODES,
     REASONS,
@@ -66,6 +68,7 @@ def compare_all(
     config: DataConfig,
     files: Sequence[Path],
     rows: int,
+    scratch: Scratch,
 ) -> Compared:
     """Dedup, split and leak checks.
 
@@ -76,6 +79,7 @@ def compare_all(
         config: Settings.
         files: Cleaned files, for texts that are compared by their meaning.
         rows: Rows in hand at a time.
+        scratch: Where keys by other hash functions go.
     """
     threshold = config.split.leak_threshold
     fates = first_fates(texts.keys, memory.uses(), config)
@@ -91,20 +95,23 @@ def compare_all(
         fates.side = top_up(texts.keys, fates.side, fates.rank, fates.is_kept(), config.split)
         if not drop_trained_before(texts, fates, outside.trained, threshold):
             break
-    checks = _check_until_clean(texts, fates, outside, config)
+    checks = _check_until_clean(texts, fates, outside, config, scratch)
     _log(checks)
     checks = tuple(replace(c, examples=_examples(c, texts.keys, fates, files)) for c in checks)
     return Compared(fates, checks, threshold)
 
 
 def _check_until_clean(
-    texts: Texts, fates: Fates, outside: Outside, config: DataConfig
+    texts: Texts, fates: Fates, outside: Outside, config: DataConfig, scratch: Scratch
 ) -> tuple[LeakCheck, ...]:
     """Drop leaks, then search again with other hash functions until a search finds nothing."""
     rounds: list[dict[tuple[str, str], int]] = []
     for number in range(MAX_ROUNDS):
         if number:
-            texts, outside = _rehashed(texts, outside, config.least_threshold, SEED + number)
+            again = partial(
+                rehash, threshold=config.least_threshold, seed=SEED + number, scratch=scratch
+            )
+            texts, outside = _rehashed(texts, outside, again)
         rounds.append(_one_round(texts, fates, outside, config.split.leak_threshold))
         if number and not sum(rounds[-1].values()):
             break
@@ -133,14 +140,16 @@ def _one_round(
     return found
 
 
-def _rehashed(texts: Texts, outside: Outside, threshold: float, seed: int) -> tuple[Texts, Outside]:
+def _rehashed(
+    texts: Texts, outside: Outside, again: Callable[[Sketches], Sketches]
+) -> tuple[Texts, Outside]:
     """The same sets under other hash functions."""
-    full = rehash(texts.sketches["full"], threshold, seed)
     hidden = []
     for each in outside.hidden:
-        side = each.side._replace(sketches=rehash(each.side.sketches, threshold, seed))
+        side = each.side._replace(sketches=again(each.side.sketches))
         hidden.append(each._replace(side=side))
-    return texts._replace(sketches={"full": full}), outside._replace(hidden=tuple(hidden))
+    texts = texts._replace(sketches={"full": again(texts.sketches["full"])})
+    return texts, outside._replace(hidden=tuple(hidden))
 
 
 def _count(fates: Fates, seen: str) -> int:

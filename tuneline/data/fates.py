@@ -87,8 +87,8 @@ def first_fates(keys: pl.DataFrame, memory: pl.DataFrame, config: DataConfig) ->
     """Sides of all records; none has gone yet."""
     sides = assign_sides(keys, memory, config.split)
     n, rank = len(keys), sides["rank"].to_numpy().astype(np.int8)
-    by = keys.select(*ORDER).with_row_index("row").insert_column(0, pl.Series("rank", rank))
-    order = by.sort("rank", *ORDER, nulls_last=False)["row"].to_numpy().astype(np.int64)
+    places = pl.arg_sort_by(pl.Series("rank", rank), *ORDER, nulls_last=False)
+    order = keys.select(row=places)["row"].to_numpy().astype(np.int64)
     side, was_held = sides["side"].to_numpy().astype(np.int8), sides["was_held"].to_numpy()
     return Fates(side, rank, was_held, np.zeros(n, dtype=np.int8), np.full(n, NONE), order)
 

@@ -38,6 +38,8 @@ KEYS = pa.schema(
 )
 COLUMNS = pa.schema([*SCHEMA, *KEYS])
 IN_MEMORY = ("digest", "source", "file", "line", "group", *KEYS.names)
+DIGITS = 32
+"""Hexadecimal digits of a digest that tell records apart."""
 
 ORDER = ("position", "digest", "source", "group", "exact_digest", "file", "line")
 """Records that say the same are told apart in this order; file and line matter for full copies."""
@@ -60,8 +62,19 @@ def rows_of(records: Iterable[KeyedRecord]) -> pa.Table:
 
 
 def load_keys(files: Sequence[Path]) -> pl.DataFrame:
-    """Keys of all records of cleaned files, in the order of files and rows."""
-    return pl.scan_parquet(list(files)).select(IN_MEMORY).collect()
+    """Keys of all records of cleaned files, in the order of files and rows; see `numbered`."""
+    parts = [numbered(pl.scan_parquet(file).select(IN_MEMORY)).collect() for file in files]
+    return pl.concat(parts, rechunk=True)
+
+
+def numbered(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Digests as their first 128 bits, which sort alike and take a fifth of the memory."""
+    digests = pl.col(name for name in frame.collect_schema().names() if name.endswith("digest"))
+    return frame.with_columns(
+        digests.str.head(DIGITS)
+        .str.decode("hex")
+        .bin.reinterpret(dtype=pl.UInt128, endianness="big")
+    )
 
 
 def full_text() -> pl.Expr:

@@ -11,9 +11,9 @@ shingles: a rule that redacts personal data later finds none here.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,15 +21,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tuneline.data.dedup.shingles import SEED, Sketches, rehash
+from tuneline.data.dedup import kernels
+from tuneline.data.dedup.scratch import Scratch
+from tuneline.data.dedup.shingles import (
+    SEED,
+    TEXTS_AT_A_TIME,
+    Bands,
+    Sketches,
+    concatenate,
+    rehash,
+)
 from tuneline.data.fates import Fates, Texts
+from tuneline.data.keys import numbered
 from tuneline.data.leakage import Hidden, Side, guarding
+from tuneline.data.snapshot import take
 from tuneline.data.splitting import HELD_OUT, HOLDOUT, TRAINED_ON
 from tuneline.errors import DataError
 from tuneline.store import file_digest
 
 SHINGLES = "pairs-32-1"
 """Version of the hashed shingles; to be raised whenever equal texts get other hashes."""
+STREAMED: dict[str, Any] = {"pre_buffer": False, "buffer_size": 2**20}
+"""Parquet is read a MiB at a time, not a column of a row group."""
 DIGESTS = ("raw_digest", "digest", "group_digest", "prompt_digest")
 SCHEMA = pa.schema(
     [
@@ -55,19 +68,20 @@ class Memory(NamedTuple):
 
     def uses(self) -> pl.DataFrame:
         """Digests of records and groups, and how they were used."""
-        return _frame(self._read([*DIGESTS, "used"]))
+        return numbered(self._rows().select(*DIGESTS, "used")).collect()
 
-    def hidden(self, used: str, threshold: float) -> Hidden:
+    def hidden(self, used: str, threshold: float, scratch: Scratch) -> Hidden:
         """What was held out, or trained on, to be compared with."""
         name, reason = NAMES[used]
-        rows = self._read(SCHEMA.names)
-        rows = rows.filter(pc.equal(rows["used"], used))
-        keys = _frame(rows.drop_columns("shingles"))
-        side = Side(keys["prompt_digest"], keys["questions"], _sketches(rows, threshold))
+        wanted = self._rows().filter(pl.col("used") == used)
+        keys = numbered(wanted.select("prompt_digest", "questions", "place")).collect()
+        sets = concatenate(self._sets(used), scratch)
+        sketches = rehash(sets, threshold, SEED, scratch)
+        side = Side(keys["prompt_digest"], keys["questions"], sketches)
         return Hidden(name, reason, keys["place"], side)
 
-    def _read(self, columns: Sequence[str]) -> pa.Table:
-        """Columns of all files.
+    def _rows(self) -> pl.LazyFrame:
+        """Rows of all files.
 
         Raises:
             DataError: A file has shingles of another version, which cannot be compared.
@@ -80,10 +94,19 @@ class Memory(NamedTuple):
                     f"compares {SHINGLES}; go back to that version, or move {file.parent} away to "
                     "start a new holdout"
                 )
-        schema = pa.schema([SCHEMA.field(name) for name in columns])
-        return pa.concat_tables(
-            [schema.empty_table(), *(pq.read_table(f, columns=list(columns)) for f in self.files)]
-        )
+        empty = pl.from_arrow(SCHEMA.empty_table())
+        assert isinstance(empty, pl.DataFrame)
+        return pl.concat([empty.lazy(), *(pl.scan_parquet(file) for file in self.files)])
+
+    def _sets(self, used: str) -> Iterator[Sketches]:
+        """Shingles without keys, some texts at a time."""
+        yield _sets_of(pa.array([], SCHEMA.field("shingles").type))
+        for file in self.files:
+            columns = ["used", "shingles"]
+            for batch in pq.ParquetFile(file, **STREAMED).iter_batches(
+                TEXTS_AT_A_TIME, columns=columns
+            ):
+                yield _sets_of(batch.filter(pc.equal(batch["used"], used))["shingles"])
 
 
 NAMES = {
@@ -93,18 +116,10 @@ NAMES = {
 """Use -> what reports call such texts, and the end of the reason of a drop."""
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def _sketches(rows: pa.Table, threshold: float) -> Sketches:
-    lists = rows["shingles"].combine_chunks()
+def _sets_of(lists: pa.ListArray) -> Sketches:
     bounds = lists.offsets.to_numpy().astype(np.int64)
     values = lists.values.to_numpy().astype(np.uint32)
-    no_bands = np.empty((0, len(rows)), dtype=np.uint32)
-    return rehash(Sketches(values, bounds[:-1], bounds[1:], no_bands), threshold, SEED)
+    return Sketches(values, bounds[:-1], bounds[1:], Bands())
 
 
 def recall(folder: Path, label: str) -> Memory:
@@ -126,22 +141,28 @@ def remember(folder: Path, label: str, used: Path) -> None:
     files = sorted(folder.glob("*.parquet"))
     if any(file.stem.endswith(label) for file in files):
         return
-    known = {tuple(row) for row in Memory(files).uses().select("raw_digest", "used").iter_rows()}
+    known = Memory(files).uses().select("raw_digest", "used", is_known=True).unique()
     partial = folder / f"{label}.{os.getpid()}.part"
     with pq.ParquetWriter(partial, SCHEMA) as writer:
-        for batch in pq.ParquetFile(used).iter_batches():
-            rows = zip(*(batch[name].to_pylist() for name in ("raw_digest", "used")), strict=True)
-            is_new = [row not in known for row in rows]
-            writer.write_batch(batch.filter(pa.array(is_new, pa.bool_())))
+        for batch in pq.ParquetFile(used, **STREAMED).iter_batches():
+            rows = pl.from_arrow(batch.select(["raw_digest", "used"]))
+            assert isinstance(rows, pl.DataFrame)
+            found = (
+                numbered(rows.lazy())
+                .collect()
+                .join(known, on=["raw_digest", "used"], how="left", maintain_order="left")
+            )
+            writer.write_batch(batch.filter(found["is_known"].is_null().to_arrow()))
     partial.replace(folder / f"{len(files) + 1:04d}-{label}.parquet")
 
 
-def write_used(path: Path, texts: Texts, fates: Fates, rows: int) -> None:
+def write_used(path: Path, files: Sequence[Path], texts: Texts, fates: Fates, rows: int) -> None:
     """Write what guards the holdout, and what is trained or validated with.
 
     Args:
         path: Parquet with rows of `SCHEMA`.
-        texts: All records.
+        files: Cleaned files.
+        texts: All their records.
         fates: What became of each.
         rows: Rows in hand at a time.
     """
@@ -150,20 +171,27 @@ def write_used(path: Path, texts: Texts, fates: Fates, rows: int) -> None:
     with pq.ParquetWriter(path, SCHEMA) as writer:
         for start in range(0, len(numbers), rows):
             some = numbers[start : start + rows]
-            columns = texts.keys[some].select(
-                *DIGESTS, "questions",
-                place=pl.format("{}:{}", "file", "line"),
-                used=pl.Series(np.where(is_held[some], HELD_OUT, TRAINED_ON)),
-            ).to_arrow()  # fmt: skip
-            shingles = _as_lists(texts.sketches["full"].take(some))
-            writer.write_table(columns.append_column("shingles", shingles).cast(SCHEMA))
+            table = take(files, some, [*DIGESTS, "questions", "file", "line"])
+            used = np.where(is_held[some], HELD_OUT, TRAINED_ON)
+            columns = {
+                "place": pc.binary_join_element_wise(
+                    table["file"], table["line"].cast(pa.string()), ":"
+                ),
+                "used": pa.array(used),
+                "shingles": _as_lists(texts.sketches["full"].take(some)),
+            }
+            for name, column in columns.items():
+                table = table.append_column(name, column)
+            writer.write_table(table.select(SCHEMA.names).cast(SCHEMA))
+            pa.default_memory_pool().release_unused()
 
 
 def _as_lists(sketches: Sketches) -> pa.Array:
     bounds = np.concatenate([[0], np.cumsum(sketches.ends - sketches.starts)])
-    parts = [
-        sketches.shingles[start:end]
-        for start, end in zip(sketches.starts, sketches.ends, strict=True)
-    ]
-    values = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)
+    values = np.empty(bounds[-1], dtype=np.uint32)
+    for first in range(0, sketches.n_texts, TEXTS_AT_A_TIME):
+        some = slice(first, first + TEXTS_AT_A_TIME)
+        sets = sketches.shingles, sketches.starts[some], sketches.ends[some]
+        kernels.gather(*sets, values[bounds[first] :])
+        sketches.let_go()
     return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), pa.array(values))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from tuneline.data.dedup.files import load_sketches
+from tuneline.data.dedup.scratch import Scratch
 from tuneline.data.ingest import RECORDS
 from tuneline.data.keys import load_keys
 from tuneline.data.leakage import Hidden, Side
@@ -32,20 +33,23 @@ class Outside(NamedTuple):
         benchmarks: Sequence[StageOutput],
         sketch_all: SketchAll,
         threshold: float,
+        scratch: Scratch,
     ) -> "Outside":
         """Read what earlier runs left, and key and sketch the benchmark files."""
-        trained, earlier = (memory.hidden(used, threshold) for used in (TRAINED_ON, HELD_OUT))
+        trained, earlier = (
+            memory.hidden(used, threshold, scratch) for used in (TRAINED_ON, HELD_OUT)
+        )
         folders = sketch_all(benchmarks, RECORDS, kinds=("full",)) if benchmarks else []
         named = [
-            _benchmark(output.path / RECORDS, folder, threshold)
+            _benchmark(output.path / RECORDS, folder, threshold, scratch)
             for output, folder in zip(benchmarks, folders, strict=True)
         ]
         return cls(trained, (earlier, *named))
 
 
-def _benchmark(file: Path, folder: Path, threshold: float) -> Hidden:
+def _benchmark(file: Path, folder: Path, threshold: float, scratch: Scratch) -> Hidden:
     keys = load_keys([file])
     places = keys.select(place=pl.format("{}:{}", "file", "line"))["place"]
-    sketches = load_sketches([folder], "full", threshold)
+    sketches = load_sketches([folder], "full", threshold, scratch)
     side = Side(keys["prompt_digest"], keys["questions"], sketches)
     return Hidden(keys["file"][0], "benchmark", places, side)

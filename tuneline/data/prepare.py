@@ -25,6 +25,7 @@ from tuneline.data.cleaning.config import (
 )
 from tuneline.data.compare import Compared, compare_all
 from tuneline.data.config import DataConfig, SourceConfig
+from tuneline.data.dedup.scratch import Scratch
 from tuneline.data.drops import Drop, read_drops, read_findings, write_drops
 from tuneline.data.engine import run_all
 from tuneline.data.fates import Texts
@@ -58,6 +59,8 @@ from tuneline.store import (
 log = logging.getLogger(__name__)
 
 QUARANTINE = "quarantine"
+SHARE_OF_SKETCHES = 8
+"""Of `memory_mib` this part may be pages of files with sketches."""
 USED, CERTIFICATE = "used.parquet", "certificate.json"
 SPLIT_REPORT, HTML, DROPPED, FOUND = "report.json", "report.html", "dropped.jsonl", "findings.jsonl"
 
@@ -229,16 +232,17 @@ def _write(
     out: Path,
 ) -> None:
     rows, threshold = rows_in(config.memory_mib, cleaned.records), config.least_threshold
+    scratch = Scratch(out.parent, config.memory_mib * 2**20 // SHARE_OF_SKETCHES)
     sketch = partial(sketch_all, store=store, config=config, rows=rows)
-    texts = load_texts(
-        load_keys(cleaned.records), sketch(cleaned.outputs, RECORDS), dedup_kinds(config), threshold
-    )
-    outside = Outside.gather(memory, benchmarks.outputs, sketch, threshold)
-    compared = compare_all(texts, memory, outside, config, cleaned.records, rows)
+    folders = sketch(cleaned.outputs, RECORDS)
+    keys = load_keys(cleaned.records)
+    texts = load_texts(keys, folders, dedup_kinds(config), threshold, scratch)
+    outside = Outside.gather(memory, benchmarks.outputs, sketch, threshold, scratch)
+    compared = compare_all(texts, memory, outside, config, cleaned.records, rows, scratch)
     report = data_report(cleaned.reports, cleaned.records, texts.keys, compared, max_seq_tokens)
     for side in SIDES:
         write_side(cleaned.records, compared.fates, side, rows, out / f"{side}.parquet")
-    memories.write_used(out / USED, texts, compared.fates, rows)
+    memories.write_used(out / USED, cleaned.records, texts, compared.fates, rows)
     write_drops(out / DROPPED, _all_drops(cleaned, texts, compared, rows))
     _join((output.path / FINDINGS for output in cleaned.outputs), out / FOUND)
     report = compared.certified(report, out)

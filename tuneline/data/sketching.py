@@ -1,6 +1,6 @@
 """Sketches of cleaned files, made once per file by the engine, and put together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import polars as pl
 
 from tuneline.data.config import DataConfig
 from tuneline.data.dedup.files import load_sketches, sketch_file
+from tuneline.data.dedup.scratch import Scratch
 from tuneline.data.engine import run_all
 from tuneline.data.fates import Texts
 from tuneline.data.keys import TEXTS
@@ -60,10 +61,11 @@ def sketch_all(
 
 
 def load_texts(
-    keys: pl.DataFrame, folders: Sequence[Path], kinds: Sequence[str], threshold: float
+    keys: pl.DataFrame,
+    folders: Sequence[Path],
+    kinds: Sequence[str],
+    threshold: float,
+    scratch: Scratch,
 ) -> Texts:
-    """Records as keys and sketches."""
-    sketches: Mapping[str, object] = {
-        kind: load_sketches(folders, kind, threshold) for kind in kinds
-    }
-    return Texts(keys, sketches)  # type: ignore[arg-type]
+    """Records as keys and sketches; the sketches stay in files."""
+    return Texts(keys, {kind: load_sketches(folders, kind, threshold, scratch) for kind in kinds})

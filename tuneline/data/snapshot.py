@@ -1,7 +1,8 @@
 """The records that stay, by side, and the drops: written in slices, so memory stays bounded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,8 @@ LARGE = pa.schema([f.with_type(pa.large_string()) if f.type == pa.string() else 
 COPIES = 8
 """How often a row's bytes are in hand while it is moved, as Arrow and as Python values."""
 MIN_ROW_BYTES = 500
+ROWS_AS_OBJECTS = 1_000
+"""Rows that are Python values at a time."""
 
 
 def rows_in(memory_mib: int, files: Sequence[Path]) -> int:
@@ -43,36 +46,44 @@ def write_side(files: Sequence[Path], fates: Fates, side: str, rows: int, path: 
     with pq.ParquetWriter(path, COLUMNS) as writer:
         for start in range(0, max(1, len(ordered)), rows):
             writer.write_table(take(files, ordered[start : start + rows]))
+            pa.default_memory_pool().release_unused()
 
 
-def take(files: Sequence[Path], rows: np.ndarray) -> pa.Table:
-    """Rows by their numbers, in the order given, in the columns of `keys.COLUMNS`."""
+def take(
+    files: Sequence[Path], rows: np.ndarray, columns: Sequence[str] = COLUMNS.names
+) -> pa.Table:
+    """Rows by their numbers, in the order given, in those of the columns of `keys.COLUMNS`."""
     parts, starts, first = [], [], 0
     wanted = np.sort(rows)
     for file in files:
         n = pq.read_metadata(file).num_rows
         inside = wanted[(wanted >= first) & (wanted < first + n)]
         if len(inside):
-            parts.append(_take_from(file, inside - first))
+            parts.append(_take_from(file, inside - first, columns))
             starts.append(inside)
         first += n
+    schema = pa.schema([COLUMNS.field(name) for name in columns])
     if not parts:
-        return COLUMNS.empty_table()
-    found = pa.concat_tables(parts)
-    places = np.searchsorted(np.concatenate(starts), rows)
-    return found.take(pa.array(places)).cast(COLUMNS)
+        return schema.empty_table()
+    places = pa.array(np.searchsorted(np.concatenate(starts), rows))
+    found, taken = pa.concat_tables(parts), []
+    del parts
+    for field in schema:  # column by column, so that little is in memory twice
+        taken.append(found[field.name].take(places).cast(field.type))
+        found = found.drop_columns(field.name)
+    return pa.Table.from_arrays(taken, schema=schema)
 
 
-def _take_from(file: Path, rows: np.ndarray) -> pa.Table:
+def _take_from(file: Path, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
     """Ascending rows of one file, row group by row group."""
     reader, first, parts = pq.ParquetFile(file), 0, []
     for group in range(reader.num_row_groups):
         n = reader.metadata.row_group(group).num_rows
         inside = rows[(rows >= first) & (rows < first + n)] - first
         if len(inside):
-            parts.append(reader.read_row_group(group, COLUMNS.names).take(pa.array(inside)))
+            parts.append(reader.read_row_group(group, list(columns)).take(pa.array(inside)))
         first += n
-    return pa.concat_tables(parts).cast(LARGE)
+    return pa.concat_tables(parts).cast(pa.schema([LARGE.field(name) for name in columns]))
 
 
 def drops_of(files: Sequence[Path], keys: pl.DataFrame, fates: Fates, rows: int) -> Iterator[Drop]:
@@ -88,13 +99,26 @@ def drops_of(files: Sequence[Path], keys: pl.DataFrame, fates: Fates, rows: int)
     for start in range(0, len(gone), rows):
         numbers = gone[start : start + rows]
         table = take(files, numbers)
-        for number, row in zip(numbers.tolist(), table.to_pylist(), strict=True):
-            stage, reason = REASONS[fates.reason[number]]
-            because = int(fates.because[number])
-            place = _place(keys, because) if because != NONE else ""
-            place = fates.outside.get(number, ("", place))[1]
-            digest = keys["digest"][because] if because != NONE else None
-            yield drop_record(record_of(row), stage, reason, _in_words(reason, place), digest)
+        digests = take(files, np.maximum(fates.because[numbers], 0), ["digest"])["digest"]
+        for first in range(0, len(numbers), ROWS_AS_OBJECTS):
+            some = slice(first, first + ROWS_AS_OBJECTS)
+            found = table.slice(first, ROWS_AS_OBJECTS).to_pylist()
+            for number, row, digest in zip(
+                numbers[some].tolist(), found, digests[some], strict=True
+            ):
+                yield _drop_of(number, row, keys, fates, digest.as_py())
+        pa.default_memory_pool().release_unused()
+
+
+def _drop_of(
+    number: int, row: Mapping[str, Any], keys: pl.DataFrame, fates: Fates, kept_digest: str
+) -> Drop:
+    stage, reason = REASONS[fates.reason[number]]
+    because = int(fates.because[number])
+    place = _place(keys, because) if because != NONE else ""
+    place = fates.outside.get(number, ("", place))[1]
+    digest = kept_digest if because != NONE else None
+    return drop_record(record_of(row), stage, reason, _in_words(reason, place), digest)
 
 
 def _place(keys: pl.DataFrame, row: int) -> str:

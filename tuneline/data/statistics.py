@@ -41,14 +41,15 @@ def count_drops(fates: Fates) -> dict[str, dict[str, int]]:
 
 def count_languages(kept: pl.DataFrame) -> dict[str, int]:
     """Language -> records, the most frequent first."""
-    counts = kept.group_by("language").len().sort(pl.col("len"), descending=True)
+    counts = kept.group_by("language").len().sort(-pl.col("len").cast(pl.Int64), "language")
     return dict(counts.iter_rows())
 
 
 def count_labels(kept: pl.DataFrame) -> dict[str, dict[str, int]]:
     """Source -> label -> records, of sources whose answers are a few labels that repeat."""
     found = {}
-    for (source,), rows in kept.sort("source").group_by("source", maintain_order=True):
+    labels_of = kept.select("source", "label").sort("source", maintain_order=True)
+    for (source,), rows in labels_of.group_by("source", maintain_order=True):
         labels = Counter(rows["label"].drop_nulls().to_list())
         is_complete = rows["label"].null_count() == 0
         if is_complete and len(labels) <= MAX_LABELS and 2 * len(labels) <= len(rows):
@@ -104,7 +105,8 @@ def conflicting(keys: pl.DataFrame, fates: Fates) -> pl.DataFrame:
     kept = keys.select("prompt_digest", "digest", row=pl.int_range(pl.len())).filter(
         pl.Series(fates.is_kept())
     )
-    groups = kept.group_by("prompt_digest").agg("row", n=pl.n_unique("digest"))
+    several = kept.filter(pl.col("prompt_digest").is_duplicated())
+    groups = several.group_by("prompt_digest").agg("row", n=pl.n_unique("digest"))
     return groups.filter(pl.col("n") > 1).sort("prompt_digest")
 
 

@@ -15,6 +15,8 @@ from tuneline.reports import DataReport
 
 log = logging.getLogger(__name__)
 
+COUNTED = ("source", "language", "label", "n_tokens", "n_answer_chars")
+
 
 def data_report(
     reports: Sequence[IngestReport],
@@ -33,7 +35,7 @@ def data_report(
         max_seq_tokens: Longest record that training takes; 0 where unknown.
     """
     fates = compared.fates
-    kept = keys.filter(pl.Series(fates.is_kept()))
+    kept = keys.select(COUNTED).filter(pl.Series(fates.is_kept()))
     dropped = count.add_counts(_early_drops(reports), count.count_drops(fates))
     n_read, n_kept = sum(r.file.n_read for r in reports), len(kept)
     n_dropped = sum(n for reasons in dropped.values() for n in reasons.values())

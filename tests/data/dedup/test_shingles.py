@@ -10,7 +10,6 @@ from tuneline.data.dedup import kernels
 from tuneline.data.dedup.characters import character_table
 from tuneline.data.dedup.shingles import (
     N_PERMUTATIONS,
-    Sketches,
     concatenate,
     jaccard,
     rehash,
@@ -107,21 +106,30 @@ def test_a_pair_at_the_threshold_is_missed_at_most_twice_in_a_thousand(threshold
     assert (1 - threshold**rows) ** (N_PERMUTATIONS // rows) <= 2e-3
 
 
+def arrays(sketches):
+    bands = np.stack(list(sketches.bands))
+    return [
+        sketches.shingles.tolist(),
+        sketches.starts.tolist(),
+        sketches.ends.tolist(),
+        bands.tolist(),
+    ]
+
+
 def test_sketches_put_together_are_those_of_all_texts():
     texts = ["the rent is due", "the deed is void", "合同自成立时生效", "x"]
     whole = sketch(texts, 0.7)
     parts = concatenate([sketch(texts[:2], 0.7), sketch(texts[2:], 0.7)])
-    assert all((a == b).all() for a, b in zip(whole, parts, strict=True))
+    assert arrays(parts) == arrays(whole)
     taken = parts.take(np.array([2, 0]))
-    assert isinstance(taken, Sketches)
-    assert (taken.bands == whole.bands[:, [2, 0]]).all()
+    assert np.array_equal(np.stack(list(taken.bands)), np.stack(list(whole.bands))[:, [2, 0]])
 
 
 def test_another_seed_gives_other_keys_of_the_same_sets():
     sets = sketch(["the rent is due on monday"], 0.7)
     other = rehash(sets, 0.7, seed=7)
     assert (other.shingles == sets.shingles).all()
-    assert not (other.bands == sets.bands).any()
+    assert not any((a == b).any() for a, b in zip(other.bands, sets.bands, strict=True))
 
 
 def test_known_shingles_never_change():

@@ -182,6 +182,16 @@ def band_keys(shingles, starts, ends, factors, shifts, n_rows):  # type: ignore[
 
 
 @compiled
+def gather(shingles, starts, ends, out):  # type: ignore[no-untyped-def]
+    """Copy the sets of some texts to `out`, end to end."""
+    n_out = 0
+    for text in range(len(starts)):
+        for at in range(starts[text], ends[text]):
+            out[n_out] = shingles[at]
+            n_out += 1
+
+
+@compiled
 def overlap(first, second, needed):  # type: ignore[no-untyped-def]
     """Size of the intersection of two ascending sets, or 0 as soon as it cannot be `needed`."""
     i = j = shared = 0

@@ -120,9 +120,15 @@ def match_runs(packed, n_left, left, right, threshold, match, crowded):  # type:
         start = end
 
 
+@inlined
+def prefix(n, threshold):  # type: ignore[no-untyped-def]
+    """How many of n shingles have to be looked at: two near sets share one of those."""
+    return min(n - int(np.ceil(threshold * n - 1e-9)) + 1, n)
+
+
 @compiled
 def rarest(sets, texts, counts, threshold, shift):  # type: ignore[no-untyped-def]
-    """Packed shingle << 32 | text + shift of each text's rarest shingles, ascending by shingle.
+    """Packed shingle << 32 | text + shift of each text's rarest shingles, in no order.
 
     Two sets of Jaccard >= t share one of the |x| - ceil(t |x|) + 1 rarest of each under one order
     of all shingles (prefix filter, Chaudhuri et al. 2006). The order is by estimated count.
@@ -130,7 +136,7 @@ def rarest(sets, texts, counts, threshold, shift):  # type: ignore[no-untyped-de
     shingles, starts, ends = sets
     total = 0
     for text in texts:
-        total += ends[text] - starts[text]
+        total += prefix(ends[text] - starts[text], threshold)
     out = np.empty(total, dtype=np.uint64)
     n_out = 0
     mask = uint64(len(counts) - 1)
@@ -140,13 +146,10 @@ def rarest(sets, texts, counts, threshold, shift):  # type: ignore[no-untyped-de
         for n in range(len(values)):
             order[n] = uint64(counts[uint64(values[n]) & mask]) << uint64(32) | uint64(values[n])
         order.sort()
-        n_prefix = len(values) - int(np.ceil(threshold * len(values) - 1e-9)) + 1
-        for n in range(min(n_prefix, len(values))):
+        for n in range(prefix(len(values), threshold)):
             key = order[n] & uint64(0xFFFFFFFF)
             out[n_out] = key << uint64(32) | uint64(int64(text) + shift)
             n_out += 1
-    out = out[:n_out].copy()
-    out.sort()
     return out
 
 

@@ -5,16 +5,18 @@ others to compare all pairs, those that share a rare shingle meet as well (prefi
 pair is verified by its true similarity, so nothing is joined by chance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuneline.data.dedup import links
-from tuneline.data.dedup.shingles import Sketches
+from tuneline.data.dedup.shingles import TEXTS_AT_A_TIME, Bands, Sketches
 
 EXACT_UP_TO = 5_000
+ENTRIES = 1_024
+"""Keys that are compared before memory of files is given back."""
 N_COUNTS = 2**22
 
 
@@ -35,11 +37,15 @@ def components(
     crowded = np.zeros(texts.n_texts, dtype=np.bool_)
     answer_sets = _sets(texts if answers is None else answers)
     more = (_sets(texts), answer_sets, answers is not None, threshold, parent, crowded)
+    in_files = (texts,) if answers is None else (texts, answers)
     for packed in _packed_bands(texts.bands):
-        links.link_runs(packed, *more)
+        for some in _slices(packed, in_files):
+            links.link_runs(some, *more)
     crowded |= texts.n_texts <= EXACT_UP_TO
     if crowded.any():
-        links.link_runs(_rarest(texts, np.flatnonzero(crowded), threshold), *more)
+        packed = _rarest([(texts, np.flatnonzero(crowded), 0)], threshold)
+        for some in _slices(packed, in_files):
+            links.link_runs(some, *more)
     while (parent != parent[parent]).any():
         parent = parent[parent]
     return parent
@@ -60,15 +66,21 @@ def first_matches(left: Sketches, right: Sketches, threshold: float) -> NDArray[
     crowded = np.zeros(n_all, dtype=np.bool_)
     more = (n_left, _sets(left), _sets(right), threshold, match, crowded)
     for packed in _packed_bands(left.bands, right.bands):
-        links.match_runs(packed, *more)
+        for some in _slices(packed, (left, right)):
+            links.match_runs(some, *more)
     crowded |= n_all <= EXACT_UP_TO
     crowded[:n_left] &= match < 0
     if crowded[:n_left].any():
-        links.match_runs(_rarest_of_two(left, right, crowded, threshold), *more)
+        sides = [
+            (left, np.flatnonzero(crowded[:n_left]), 0),
+            (right, np.flatnonzero(crowded[n_left:]), n_left),
+        ]
+        for some in _slices(_rarest(sides, threshold), (left, right)):
+            links.match_runs(some, *more)
     return match
 
 
-def _packed_bands(*bands: NDArray[np.uint32]) -> Iterator[NDArray[np.uint64]]:
+def _packed_bands(*bands: Bands) -> Iterator[NDArray[np.uint64]]:
     """Per band, ascending key << 32 | text of the texts whose key is not their own."""
     for keys in zip(*bands, strict=True):
         key = np.concatenate(keys).astype(np.uint64)
@@ -81,27 +93,48 @@ def _packed_bands(*bands: NDArray[np.uint32]) -> Iterator[NDArray[np.uint64]]:
         yield packed[is_shared]
 
 
+def _slices(
+    packed: NDArray[np.uint64], in_files: Sequence[Sketches]
+) -> Iterator[NDArray[np.uint64]]:
+    """Whole runs of equal keys, about `ENTRIES` at a time; after each, memory is given back."""
+    start = 0
+    while start < len(packed):
+        last = packed[min(start + ENTRIES, len(packed)) - 1]
+        end = np.searchsorted(packed, last | np.uint64(0xFFFFFFFF), side="right")
+        yield packed[start:end]
+        for sketches in in_files:
+            sketches.let_go()
+        start = end
+
+
 def _sets(texts: Sketches) -> tuple[NDArray[Any], ...]:
     return texts.shingles, texts.starts, texts.ends
 
 
-def _rarest(texts: Sketches, which: NDArray[np.int64], threshold: float) -> NDArray[np.uint64]:
-    counts = np.zeros(N_COUNTS, dtype=np.uint32)
-    links.count_shingles(_sets(texts), which, counts)
-    packed: NDArray[np.uint64] = links.rarest(_sets(texts), which, counts, threshold, 0)
-    return packed
-
-
-def _rarest_of_two(
-    left: Sketches, right: Sketches, crowded: NDArray[np.bool_], threshold: float
+def _rarest(
+    sides: Sequence[tuple[Sketches, NDArray[np.int64], int]], threshold: float
 ) -> NDArray[np.uint64]:
-    """One order of rarity for both sides; right texts are numbered after the left ones."""
-    sides = [
-        (_sets(left), np.flatnonzero(crowded[: left.n_texts]), 0),
-        (_sets(right), np.flatnonzero(crowded[left.n_texts :]), left.n_texts),
-    ]
+    """Ascending shingle << 32 | text of the rarest shingles, under one order of all sides' ones.
+
+    Args:
+        sides: Texts, which of them, and the number of the first one.
+        threshold: Jaccard similarity.
+    """
     counts = np.zeros(N_COUNTS, dtype=np.uint32)
-    for sets, which, _ in sides:
-        links.count_shingles(sets, which, counts)
-    packed = [links.rarest(sets, which, counts, threshold, shift) for sets, which, shift in sides]
+    for texts, which, _ in _pieces(sides):
+        links.count_shingles(_sets(texts), which, counts)
+    packed = [
+        links.rarest(_sets(texts), which, counts, threshold, shift)
+        for texts, which, shift in _pieces(sides)
+    ]
     return np.sort(np.concatenate(packed))
+
+
+def _pieces(
+    sides: Sequence[tuple[Sketches, NDArray[np.int64], int]],
+) -> Iterator[tuple[Sketches, NDArray[np.int64], int]]:
+    """The same texts, a part at a time; after each, memory is given back."""
+    for texts, which, shift in sides:
+        for start in range(0, max(1, len(which)), TEXTS_AT_A_TIME):
+            yield texts, which[start : start + TEXTS_AT_A_TIME], shift
+            texts.let_go()

@@ -7,7 +7,8 @@ where pairs find 0.85, and 0.42 of Chinese ones. Punctuation of prose counts for
 `<` do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from tuneline.data.dedup import kernels
 from tuneline.data.dedup.characters import character_table
+from tuneline.data.dedup.scratch import KeyFile, Pages, Scratch
 from tuneline.records import comparison_text
 
 N_PERMUTATIONS = 176
@@ -24,6 +26,31 @@ MAX_MISS = 2e-3
 """Probability that a pair at the threshold shares no band; higher similarities miss far less."""
 SEED = 42
 ROWS_PER_BAND = (16, 12, 10, 8, 7, 6, 5, 4, 3, 2)
+TEXTS_AT_A_TIME = 16_384
+"""Texts that are sketched, read or written in one go where they lie in files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Keys by which similar texts meet, band by band: texts with an equal one are worth comparing.
+
+    In memory or in files; of those in files one band is in memory at a time.
+    """
+
+    parts: tuple[NDArray[np.uint32] | KeyFile, ...] = ()
+    """Bands x texts, of the first texts, the next ones, and so on."""
+    rows: NDArray[np.int64] | None = None
+    """Which texts of all parts, in which order; None for all as they are."""
+
+    def __iter__(self) -> Iterator[NDArray[np.uint32]]:
+        """Per band the keys of all texts."""
+        for band in range(len(self.parts[0])):
+            keys = np.concatenate([part[band] for part in self.parts])
+            yield keys if self.rows is None else keys[self.rows]
+
+    def take(self, rows: NDArray[np.int64]) -> "Bands":
+        """Those of some of the texts, in the order given."""
+        return Bands(self.parts, rows if self.rows is None else self.rows[rows])
 
 
 class Sketches(NamedTuple):
@@ -35,8 +62,9 @@ class Sketches(NamedTuple):
     starts: NDArray[np.int64]
     """Text i owns shingles[starts[i]:ends[i]], at least one."""
     ends: NDArray[np.int64]
-    bands: NDArray[np.uint32]
-    """Bands x N: texts with an equal key in a band are worth comparing."""
+    bands: Bands
+    pages: Pages | None = None
+    """The file that the shingles lie in, if they do."""
 
     @property
     def n_texts(self) -> int:
@@ -45,7 +73,14 @@ class Sketches(NamedTuple):
 
     def take(self, rows: NDArray[np.int64]) -> "Sketches":
         """Some of the texts, in the order given; the shingles stay where they are."""
-        return Sketches(self.shingles, self.starts[rows], self.ends[rows], self.bands[:, rows])
+        return self._replace(
+            starts=self.starts[rows], ends=self.ends[rows], bands=self.bands.take(rows)
+        )
+
+    def let_go(self) -> None:
+        """Give back memory that shingles in a file take."""
+        if self.pages is not None:
+            self.pages.let_go()
 
 
 def rows_per_band(threshold: float) -> int:
@@ -58,6 +93,11 @@ def rows_per_band(threshold: float) -> int:
         if (1 - threshold**n_rows) ** (N_PERMUTATIONS // n_rows) <= MAX_MISS:
             return n_rows
     return 1
+
+
+def n_bands(threshold: float) -> int:
+    """How many bands the permutations make."""
+    return N_PERMUTATIONS // rows_per_band(threshold)
 
 
 def sketch(
@@ -74,33 +114,56 @@ def sketch(
     array = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
     data, bounds = _buffers(_normalize_odd(array, table))
     shingles, offsets = kernels.shingle(data, bounds, table)
-    no_bands = np.empty((0, len(array)), dtype=np.uint32)
-    return rehash(Sketches(shingles, offsets[:-1], offsets[1:], no_bands), threshold, seed)
+    sets = Sketches(shingles, offsets[:-1], offsets[1:], Bands())
+    return rehash(sets, threshold, seed)
 
 
-def rehash(sketches: Sketches, threshold: float, seed: int) -> Sketches:
-    """The same sets with keys by other hash functions: pairs that were missed meet now."""
-    factors, shifts = _permutations(seed)
+def rehash(
+    sketches: Sketches, threshold: float, seed: int, scratch: Scratch | None = None
+) -> Sketches:
+    """The same sets with keys by other hash functions: pairs that were missed meet now.
+
+    Args:
+        sketches: Sets of N texts.
+        threshold: Jaccard similarity that must not be missed.
+        seed: Chooses the hash functions.
+        scratch: Where the keys go; None for memory.
+    """
+    hashes = (*_permutations(seed), rows_per_band(threshold))
     sets = (sketches.shingles, sketches.starts, sketches.ends)
-    return sketches._replace(
-        bands=kernels.band_keys(*sets, factors, shifts, rows_per_band(threshold))
-    )
+    if scratch is None:
+        return sketches._replace(bands=Bands((kernels.band_keys(*sets, *hashes),)))
+    file, parts = scratch.file(), []
+    for start in range(0, max(1, sketches.n_texts), TEXTS_AT_A_TIME):
+        some = slice(start, start + TEXTS_AT_A_TIME)
+        bounds = sketches.starts[some], sketches.ends[some]
+        parts.append(KeyFile.append(file, kernels.band_keys(sketches.shingles, *bounds, *hashes)))
+        sketches.let_go()
+    return sketches._replace(bands=Bands(tuple(parts)))
 
 
-def concatenate(parts: Iterable[Sketches]) -> Sketches:
+def concatenate(parts: Iterable[Sketches], scratch: Scratch | None = None) -> Sketches:
     """All texts of sketches that were made with the same threshold and seed.
 
     Parts that are made on the way are let go one by one, so nothing is in memory twice.
+
+    Args:
+        parts: At least one.
+        scratch: Where shingles and keys go; None for memory.
     """
-    shingles, starts, ends, bands = _Growing(), [], [], []
+    shingles = _Growing() if scratch is None else _Spooled(scratch)
+    keys = None if scratch is None else scratch.file()
+    starts, ends = [], []
+    bands: list[NDArray[np.uint32] | KeyFile] = []
     for part in parts:
         starts.append(part.starts + shingles.n)
         ends.append(part.ends + shingles.n)
-        bands.append(part.bands)
         shingles.append(part.shingles)
-    return Sketches(
-        shingles.all(), np.concatenate(starts), np.concatenate(ends), np.concatenate(bands, axis=1)
-    )
+        matrices = [np.stack(list(part.bands))] if part.bands.parts else []
+        bands += matrices if keys is None else [KeyFile.append(keys, each) for each in matrices]
+    values, pages = shingles.all()
+    bounds = np.concatenate(starts), np.concatenate(ends)
+    return Sketches(values, *bounds, Bands(tuple(bands)), pages)
 
 
 def jaccard(sketches: Sketches, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -154,6 +217,24 @@ class _Growing:
         self._room[self.n : end] = values
         self.n = end
 
-    def all(self) -> NDArray[np.uint32]:
+    def all(self) -> tuple[NDArray[np.uint32], None]:
         self._room.resize(self.n, refcheck=False)
-        return self._room
+        return self._room, None
+
+
+class _Spooled:
+    """An array that grows in a file."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._file, self._max_bytes = scratch.file(), scratch.max_bytes
+
+    @property
+    def n(self) -> int:
+        return self._file.n
+
+    def append(self, values: NDArray[np.uint32]) -> None:
+        self._file.append(values)
+
+    def all(self) -> tuple[NDArray[np.uint32], Pages]:
+        pages = Pages(self._file, self._max_bytes)
+        return pages.values, pages
