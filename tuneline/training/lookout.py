@@ -36,6 +36,7 @@ class Lookout:
         self.known: dict[str, Any] = {"guess_loss": GUESS_LOSS, "scales_loss": False}
         self.told: set[str] = set()
         self.good_until = 0
+        self.earlier: dict[str, Any] = {}
         self.is_main = True
 
     def begin(
@@ -58,8 +59,10 @@ class Lookout:
         guess_loss = math.log(vocabulary) if vocabulary else GUESS_LOSS
         self.known = {"guess_loss": guess_loss, "scales_loss": scales_loss}
         self.is_main = is_main
-        if earlier := self._earlier():
-            log.warning("train: an earlier attempt diverged: %s", earlier["sentence"])
+        path = self.checkpoints / DIVERGED
+        if path.exists():
+            self.earlier = json.loads(path.read_text())
+            log.warning("train: an earlier attempt diverged: %s", self.earlier["sentence"])
 
     def see(self, entry: dict[str, Any], done_fraction: float) -> Verdict:
         """Judge the run after one more entry of its log."""
@@ -93,7 +96,7 @@ class Lookout:
         """
         if not self.verdict.should_stop:
             return judge(self.history, **self.known)
-        attempts = 1 + self._earlier().get("attempts", 0)
+        attempts = 1 + self.earlier.get("attempts", 0)
         if self.is_main:
             self._leave(attempts)
         again = f" (attempt {attempts}; the same settings diverge again)" if attempts > 1 else ""
@@ -120,7 +123,3 @@ class Lookout:
     def _complete(self) -> list[tuple[int, Path]]:
         found = (path.parent for path in self.checkpoints.glob(f"checkpoint-*/{COMPLETE}"))
         return [(int(path.name.split("-")[1]), path) for path in found]
-
-    def _earlier(self) -> dict[str, Any]:
-        path = self.checkpoints / DIVERGED
-        return dict(json.loads(path.read_text())) if path.exists() else {}
