@@ -1,6 +1,7 @@
 """Training in processes of its own: as one process trains, and gone when either side is killed."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -305,6 +307,29 @@ def test_a_listener_hears_each_event_once_and_no_half_line(tmp_path: Path):
         file.write('tal": 9}\n')
     listener.listen()
     assert heard[2:] == [(2, 9)]
+
+
+def test_what_a_training_process_logs_is_logged_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    log = logging.Logger("tuneline.training.trainer")
+    log.addHandler(Teller(tmp_path))
+    log.warning("train: out of memory; %s", "batch_size 4 -> 2")
+    log.debug("not told")
+    Listener(tmp_path, lambda *a: None, lambda *a: None).listen()
+    assert caplog.record_tuples == [
+        ("tuneline.training.trainer", logging.WARNING, "train: out of memory; batch_size 4 -> 2")
+    ]
+
+
+def test_more_processes_than_gpus_are_refused(
+    tiny_model: BaseModelRef, sides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    machine = replace(this_machine(), device="cuda")
+    config = TRAINING.model_copy(update={"n_processes": 4})
+    with pytest.raises(TrainingError, match=r"n_processes=4 .* there are 2 per machine; .* 2 or"):
+        launch(tiny_model, sides, config, machine, tmp_path)
 
 
 def test_the_error_of_the_rank_that_failed_first_is_told(tmp_path: Path):

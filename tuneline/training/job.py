@@ -1,6 +1,7 @@
 """A training as files: what the processes are to do, what they tell, and why they failed."""
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,11 @@ class Job(BaseModel):
         partial.replace(folder / SPEC)
 
 
-class Teller:
-    """Writes what a training process tells, one JSON line each."""
+class Teller(logging.Handler):
+    """Writes what a training process tells and logs, one JSON line each."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(logging.INFO)
         self.path = folder / EVENTS
 
     def progress(self, done: int, total: int) -> None:
@@ -57,6 +59,10 @@ class Teller:
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Tell the metrics of one step."""
         self._write({"metrics": metrics, "step": step})
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell a line of the log."""
+        self._write({"log": [record.name, record.levelno, record.getMessage()]})
 
     def _write(self, event: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -76,6 +82,9 @@ class Listener:
         for event in self._new_events():
             if "metrics" in event:
                 self.log_metrics(event["metrics"], event["step"])
+            elif "log" in event:
+                name, level, message = event["log"]
+                logging.getLogger(name).log(level, "%s", message)
             else:
                 self.progress(event["done"], event["total"])
 

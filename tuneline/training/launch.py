@@ -64,7 +64,7 @@ def launch(
         )
         train(base_model, train_records, validation, config, machine, out, progress, log_metrics)
         return
-    _check_machines(config.n_processes)
+    _check_machines(config.n_processes, machine)
     job = Job(
         base_model=base_model,
         sides=sides.absolute(),
@@ -75,8 +75,16 @@ def launch(
     run_job(job, progress, log_metrics)
 
 
-def _check_machines(n_processes: int) -> None:
+def _check_machines(n_processes: int, machine: Machine) -> None:
+    import torch
+
     n_machines = int(os.environ.get("PET_NNODES", "1"))
+    n_gpus = torch.cuda.device_count()
+    if machine.device == "cuda" and n_processes > n_machines * n_gpus:
+        raise TrainingError(
+            f"training.n_processes={n_processes} wants a GPU for each process, and there are "
+            f"{n_gpus} per machine; set it to {n_machines * n_gpus} or less"
+        )
     if n_processes % n_machines:
         raise TrainingError(
             f"training.n_processes={n_processes} is no multiple of the {n_machines} machines that "

@@ -47,6 +47,7 @@ def _train(folder: Path) -> None:
     run = partial(train, job.base_model, records, validation, job.config, machine, job.out)
     if ranks.is_main():
         teller = Teller(folder)
+        logging.getLogger("tuneline").addHandler(teller)
         run(teller.progress, teller.log_metrics)
     else:
         run()
