@@ -88,7 +88,9 @@ def test_a_template_that_serving_renders_otherwise_stops_the_run(subject: Subjec
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text().replace("assistant\n{%", "assistant\n<think>{%"))
     report = inspect(replace(subject, folder=folder))
-    with pytest.raises(TrainingError, match=r"chat template: .* differently when the answer follow"):
+    with pytest.raises(
+        TrainingError, match=r"chat template: .* differently when the answer follow"
+    ):
         check(report)
 
 

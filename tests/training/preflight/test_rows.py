@@ -21,6 +21,11 @@ THINKS_FIRST = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n<think>{% endif %}"
 )
+THINKS_IN_THE_ANSWER = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{{ '<|pad|>' if m.role == 'assistant' else '' }}{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 OTHER_END = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|pad|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -116,6 +121,13 @@ def test_an_end_of_turn_that_is_not_the_end_token_must_stop_generation(tokenizer
     both = [tokenizer.eos_token_id, tokenizer.pad_token_id]
     served = row_checks(inspected, TrainingConfig(), tokenizer, end, both)[2]
     assert (served.name, served.level) == ("end of turn", "ok")
+
+
+def test_a_special_token_before_the_answer_is_not_its_end(tokenizer, records):
+    tokenizer.chat_template = THINKS_IN_THE_ANSWER
+    assert turn_end(tokenizer).id == tokenizer.eos_token_id
+    assert turn_end(tokenizer).n_tokens == 2
+    assert {check.level for check in checks(records, tokenizer).values()} == {"ok"}
 
 
 def test_rows_that_never_end_their_turn_are_an_error(tokenizer, records):

@@ -103,11 +103,12 @@ def turn_end(tokenizer: "PreTrainedTokenizerBase") -> TurnEnd:
     answer = [label for label in row.labels if label != IGNORED]
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     special.add(tokenizer.eos_token_id)
-    ends = [index for index, token in enumerate(answer) if token in special]
+    is_text = [token not in special and "b" in tokenizer.decode([token]) for token in answer]
+    after_text = len(answer) - is_text[::-1].index(True) if True in is_text else 0
+    end = next(token for token in answer[after_text:] if token in special)
     rendered = render_batch([probe], tokenizer)[0]
     text = rendered.whole[len(rendered.prompt) :] if isinstance(rendered, Rendered) else ""
-    is_added = tokenizer.decode(answer[ends[0]]) not in text
-    return TurnEnd(answer[ends[0]], len(answer) - 1, is_added)
+    return TurnEnd(end, len(answer) - 1, tokenizer.decode([end]) not in text)
 
 
 def _facts(
