@@ -13,7 +13,9 @@ from tuneline.base_model import BaseModelRef
 from tuneline.data.prepare import report_of
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
+from tuneline.reports import TrainingReport, load_report
 from tuneline.store import MANIFEST, PACKAGE, StageOutput, code_version
+from tuneline.training.trainer import REPORT
 
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets"),
@@ -28,10 +30,25 @@ ORIGIN = "origin"
 def lineage_of(
     settings: Profile, splits: StageOutput, base: BaseModelRef, adapter: StageOutput
 ) -> dict[str, Any]:
-    """Everything that decided the adapter: data, settings, base model, code, seeds, packages."""
+    """Everything that decided the adapter, and what it took."""
     manifest = json.loads((adapter.path / MANIFEST).read_text())
     made_by = manifest.get(ORIGIN) or origin(settings)
-    return {**ingredients(settings, splits, base), "train_key": adapter.key, **made_by}
+    return {
+        **ingredients(settings, splits, base),
+        "train_key": adapter.key,
+        **made_by,
+        **spent(load_report(adapter.path / REPORT, TrainingReport), settings),
+    }
+
+
+def spent(report: TrainingReport, settings: Profile) -> dict[str, Any]:
+    """Time and money of a training, tries that were killed included, and what memory made of it."""
+    price = settings.training.price_per_hour
+    return {
+        "train_s": str(report.train_s),
+        "rungs": report.rungs,
+        **({} if price is None else {"cost": f"{report.train_s / 3600 * price:.4g}"}),
+    }
 
 
 def ingredients(settings: Profile, splits: StageOutput, base: BaseModelRef) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _training_inputs(settings: Profile, splits: StageOutput, base: BaseModelRef)
         "base_model": base.digest,
         "train": certificate.train_digest,
         "validation": certificate.validation_digest,
-        "settings": settings.training.model_dump(mode="json"),
+        "settings": settings.training.model_dump(mode="json", exclude={"price_per_hour"}),
         "machine": machine.describe(settings.training.optimizer),
         **code_version(*TRAINING_CODE),
         **package_versions("torch", "transformers", "peft", "trl", "bitsandbytes"),

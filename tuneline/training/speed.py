@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "clock.json"
-"""Among the checkpoints: what was spent up to the last one."""
+"""Among the checkpoints: what was spent so far, steps that a kill undid included."""
 READ_EVERY_S = 1.0
 """Seconds between two readings of memory and GPU."""
 
@@ -28,7 +28,7 @@ class Spent:
 
 
 class Stopwatch:
-    """Measures a training; an attempt goes on where the last checkpoint of the one before was.
+    """Measures a training over all its attempts, those that were killed included.
 
     Args:
         folder: The checkpoints.
@@ -78,7 +78,7 @@ class Stopwatch:
         return self.spent
 
     def save(self) -> None:
-        """Remember what was spent up to a checkpoint."""
+        """Remember what was spent so far."""
         partial = self.file.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(asdict(self.total())))
         partial.replace(self.file)

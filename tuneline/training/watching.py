@@ -59,6 +59,8 @@ def watch(checkpoints: Path, progress: Progress, log_metrics: LogMetrics) -> Any
             self.stopwatch.begin_step()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.is_world_process_zero:
+                self.stopwatch.save()
             progress(state.global_step, state.max_steps)
 
         def on_log(
