@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-short ui stop test check format benchmark benchmark-dedup
+.PHONY: help demo demo-short ui stop test check format benchmark benchmark-dedup benchmark-training
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 17
@@ -60,3 +60,6 @@ benchmark: $(READY) ## Measure the demo's stages and the cost of orchestration
 benchmark-dedup: $(READY) ## Compare near-dedup with other tools; DATA=folder of JSON or JSONL
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group benchmarks
 	$(BIN)/python -m benchmarks.dedup $(if $(DATA),--data $(DATA))
+
+benchmark-training: $(READY) ## Compare training with bare TRL and LLaMA-Factory, about 40 minutes
+	$(BIN)/python -m benchmarks.training
