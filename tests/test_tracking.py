@@ -108,6 +108,17 @@ def test_runs_of_dead_processes_are_closed_and_others_left_alone(domain):
     assert tracking.open_run(domain, "gone") == gone
 
 
+def test_processes_that_first_use_a_sqlite_file_at_once_all_can(tmp_path):
+    code = "import sys; from tuneline import tracking; tracking.connect(sys.argv[1])"
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/new/mlflow.db"]
+    root = Path(__file__).parent.parent
+    processes = [
+        subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+
+
 def test_a_server_that_is_not_there_is_told_within_seconds():
     started = time.monotonic()
     with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"):

@@ -11,7 +11,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,11 +19,14 @@ from urllib.parse import urlsplit
 
 import psutil
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from tuneline.errors import TrackingError
 from tuneline.store import file_digest, workspace
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
@@ -95,7 +98,14 @@ def connect(uri: str) -> "MlflowClient":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    with _alone(uri):
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _alone(uri: str) -> "AbstractContextManager[object]":
+    """Of processes that first use a SQLite file at once, each would create its tables."""
+    is_file = uri.startswith(SQLITE)
+    return FileLock(f"{uri.removeprefix(SQLITE)}.lock") if is_file else nullcontext()
 
 
 def open_run(domain: str, key: str, *, name: str = "", tags: Mapping[str, str] = {}) -> str:

@@ -158,3 +158,27 @@ def test_without_validation_there_is_nothing_to_search_by(tmp_path: Path):
     assert refused.returncode == 1
     assert "raise data.split.validation_fraction or add data" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_two_searches_at_once_share_one_study_and_one_budget(tmp_path: Path):
+    processes = [
+        subprocess.Popen(
+            command("search.trials=4"),
+            cwd=ROOT,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    trials = report(tmp_path)["trials"]
+    assert {trial["state"] for trial in trials} <= {"complete", "stopped"}
+    assert len(trials) == 4
+    _, parents, below = mlflow_runs(tmp_path)
+    assert len(parents) == 1
+    assert len(below) == 4
+    assert {run.info.status for run in (*parents, *below)} == {"FINISHED"}

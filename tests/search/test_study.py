@@ -218,13 +218,11 @@ def _failed():
 
 def test_no_trial_starts_that_would_likely_end_too_late(tmp_path: Path):
     def slow(number: int, values: dict[str, Value], is_behind) -> Outcome:
-        time.sleep(0.5)
+        time.sleep(2)
         return attempt(number, values, is_behind)
 
-    started = time.monotonic()
-    report = run(tmp_path, slow, trials=50, minutes=2 / 60)
-    assert 1 <= len(report.trials) <= 4
-    assert time.monotonic() - started < 2.5
+    report = run(tmp_path, slow, trials=50, minutes=0.15)
+    assert 1 <= len(report.trials) <= 4, "9 s hold four trials of 2 s, and not a fifth"
 
 
 def test_a_database_for_all_studies_can_be_named(tmp_path: Path, monkeypatch):
