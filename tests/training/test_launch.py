@@ -191,7 +191,9 @@ def test_a_training_whose_flow_is_killed_saves_a_checkpoint_and_goes(job, tmp_pa
     spec.write_text(endless.model_dump_json())
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(spec)], env=env)
-    wait_until(lambda: events.exists() and events.stat().st_size > 0, "training did not start")
+    wait_until(
+        lambda: events.exists() and '"done": 2,' in events.read_text(), "training did not start"
+    )
     owner.kill()
     owner.wait()
     wait_until(lambda: not processes_of(endless.out), "something is left", LEFT_OVER_S)
