@@ -104,6 +104,7 @@ def watch(checkpoints: Path, progress: Progress, log_metrics: LogMetrics) -> Any
             if state.is_world_process_zero:
                 self.stopwatch.save()
                 mark_complete(checkpoints / f"checkpoint-{state.global_step}")
+            ranks.wait_for_all()  # none may take a checkpoint without its mark for a broken one
             self.stopwatch.pause()
 
     return Watch()
