@@ -51,7 +51,7 @@ def test_what_a_profile_leaves_out_has_its_default(small: str):
     ("key", "value", "sentence"),
     [
         ("training.epoch", 1, r"training\.epoch is not a setting; allowed there: .*\bepochs\b"),
-        ("training.method", "dora", r"training\.method = 'dora': .*'qlora' or 'lora'"),
+        ("training.method", "qlorra", r"training\.method = 'qlorra': .*'qlora', 'lora'"),
         ("training.rank", 0, r"training\.rank = 0: .*greater than or equal to 1"),
         ("training.rank", "wide", r"training\.rank = 'wide': .*valid integer"),
         ("training", None, r"training = None: .*valid dictionary"),
@@ -60,7 +60,11 @@ def test_what_a_profile_leaves_out_has_its_default(small: str):
         ("quantization.variants", ["int4"], r"variants\.0 = 'int4': .*'int8' or 'nf4'"),
         ("domain", "Law Firm", r"domain = 'Law Firm': .*\^\[a-z\]\[a-z0-9_\]"),
         ("base_model.source", "hub", r"base_model: a hub model needs `revision`"),
-        ("nonsense", 1, "nonsense is not a setting; allowed there: base_model, data, domain"),
+        (
+            "nonsense",
+            1,
+            "nonsense is not a setting; allowed there: allowed_licenses, base_model, data, domain",
+        ),
         ("data.sources", [], r"data\.sources: .*at least 1 item"),
         ("data.split.holdout_fraction", 0.95, "data.split: .*leave nothing to train on"),
     ],

@@ -148,3 +148,15 @@ def test_tables_show_the_worst_first_and_estimates_beside_what_was_measured(subj
 )
 def test_durations_are_read_at_a_glance(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def test_settings_that_do_not_fit_come_down_before_the_first_step(subject: Subject):
+    fits = inspect(subject).forecast
+    assert fits is not None and fits.n_down == 0
+    tight = subject.hardware._replace(memory_mib=fits.peak_memory_mib - 1)
+    report = inspect(replace(subject, hardware=tight))
+    assert report.forecast is not None and report.forecast.n_down >= 1
+    assert report.forecast.peak_memory_mib < fits.peak_memory_mib
+    (memory,) = (check for check in report.checks if check.name == "memory")
+    assert memory.level == "warning"
+    assert f"after coming down: batch_size {subject.config.batch_size} -> " in memory.sentence

@@ -24,7 +24,7 @@ from tuneline.training.preflight.targets import describe_targets, n_trainable, r
 
 pytestmark = [  # of peft, about GPT-2 and about experts
     pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning"),
-    pytest.mark.filterwarnings("ignore:The following rank_pattern keys:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:The following .*_pattern keys:RuntimeWarning"),
 ]
 
 
