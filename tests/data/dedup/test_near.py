@@ -5,7 +5,8 @@ import pytest
 
 from tuneline.data.dedup import near
 from tuneline.data.dedup.near import components, first_matches
-from tuneline.data.dedup.shingles import sketch
+from tuneline.data.dedup.scratch import Scratch
+from tuneline.data.dedup.shingles import concatenate, sketch
 
 CLAUSE = (
     "The Company may terminate or suspend your access to the Service at any time without notice "
@@ -111,6 +112,21 @@ def test_many_texts_of_one_template_are_compared_exactly_and_do_not_collapse():
 def test_thousands_of_copies_of_one_text_are_one_component():
     texts = [f"{CLAUSE} {ARTICLE}", "another text of law"] * 1000
     assert components(sketch(texts, 0.8), 0.8).tolist() == [0, 1] * 1000
+
+
+@pytest.mark.usefixtures("way")
+def test_sketches_in_files_give_what_those_in_memory_give(tmp_path, monkeypatch):
+    monkeypatch.setattr(near, "ENTRIES", 8)  # keys are compared, and memory given back, in slices
+    texts = edited(np.random.default_rng(9), 300, 60)
+    here, scratch = sketch(texts, 0.7), Scratch(tmp_path, max_bytes=0)
+    there = concatenate([here], scratch)
+    assert components(there, 0.7).tolist() == components(here, 0.7).tolist()
+    assert components(there, 0.7, there).tolist() == components(here, 0.7, here).tolist()
+    rows = np.random.default_rng(1).permutation(len(texts))
+    (left, right), (one, other) = (
+        (sets.take(rows[:150]), sets.take(rows[150:])) for sets in (there, here)
+    )
+    assert first_matches(left, right, 0.7).tolist() == first_matches(one, other, 0.7).tolist()
 
 
 def test_no_texts_have_no_components_and_no_matches():
