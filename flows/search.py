@@ -11,8 +11,8 @@ from tuneline.profile import load_profile
 if TYPE_CHECKING:
     from rich.console import Console
 
-STAGES = {"prepare data": 1.0, "base model": 1.0, "search": 98.0}
-"""Stages in their order; how long they take by comparison is not known, but trials take longest."""
+STAGES = {"search": 1.0}
+"""What progress is measured by: how long the rest takes by comparison is not known before."""
 
 
 @flow(name="search", flow_run_name="search {profile}")

@@ -137,11 +137,7 @@ def run_trials(
     while True:
         claim.acquire()  # until a trial has its place, so that no two processes take the last one
         try:
-            trials = _live_trials(study)
-            done = sum(t.state in ("complete", "stopped", "failed") for t in trials)
-            progress(min(done, search.trials), search.trials)
-            if error := common_error(trials):
-                raise SearchError(f"every trial failed, the last one with: {error}")
+            trials = _live_trials(study, search, progress)
             if not may_start(trials, time.monotonic() - started, limit_s):
                 return
             if free_places(trials, search.trials) > 0:
@@ -156,13 +152,20 @@ def run_trials(
         waited_s += POLL_S
 
 
-def _live_trials(study: "Study") -> tuple[TrialResult, ...]:
+def _live_trials(
+    study: "Study", search: SearchConfig, progress: Progress
+) -> tuple[TrialResult, ...]:
     """The trials, once those of dead processes are marked as such."""
     from optuna.storages import fail_stale_trials
 
     with _experimental():
         fail_stale_trials(study)
-    return results(study)
+    trials = results(study)
+    done = sum(trial.state in ("complete", "stopped", "failed") for trial in trials)
+    progress(min(done, search.trials), search.trials)
+    if error := common_error(trials):
+        raise SearchError(f"every trial failed, the last one with: {error}")
+    return trials
 
 
 def _run_one(
