@@ -46,13 +46,13 @@ def measure(profile: str, n_rows: int, workspace: Path) -> dict[str, Any]:
     from tuneline.base_model import load_tokenizer, materialize_tokenizer
     from tuneline.data.prepare import load_splits, prepare
     from tuneline.machine import this_machine
+    from tuneline.preflight.architecture import read_architecture
+    from tuneline.preflight.inspection import Subject, inspect
+    from tuneline.preflight.licenses import Licenses
+    from tuneline.preflight.rows import inspect_rows
+    from tuneline.preflight.speed import this_hardware
     from tuneline.profile import load_profile
     from tuneline.store import Store
-    from tuneline.training.preflight.architecture import read_architecture
-    from tuneline.training.preflight.inspection import Subject, inspect
-    from tuneline.training.preflight.licenses import Licenses
-    from tuneline.training.preflight.rows import inspect_rows
-    from tuneline.training.preflight.speed import this_hardware
 
     settings, store = load_profile(profile), Store(workspace)
     folder = materialize_tokenizer(settings.base_model, store)

@@ -8,10 +8,10 @@ from flows.tables import print_table
 from tasks import preflight as task
 from tuneline.base_model import materialize_tokenizer
 from tuneline.data.prepare import objections, prepare, report_of
+from tuneline.preflight.report import Check, check, check_rows, forecast_rows
 from tuneline.profile import load_profile
 from tuneline.progress import silent
 from tuneline.store import Store, workspace
-from tuneline.training.preflight.report import Check, check, check_rows, forecast_rows
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,11 +15,7 @@ from tuneline.errors import BaseModelError
 from tuneline.profile import Profile, load_profile
 from tuneline.records import Record, read_records
 from tuneline.reports import DataReport
-from tuneline.search.space import WITHOUT_ADAPTER, shown
-from tuneline.store import Store, workspace
-from tuneline.training.config import TrainingConfig
-from tuneline.training.mixture import mix
-from tuneline.training.recommend import (
+from tuneline.search.recommend import (
     Choice,
     Kind,
     Recommendation,
@@ -27,6 +23,10 @@ from tuneline.training.recommend import (
     main_kind,
     recommend,
 )
+from tuneline.search.space import WITHOUT_ADAPTER, shown
+from tuneline.store import Store, workspace
+from tuneline.training.config import TrainingConfig
+from tuneline.training.mixture import mix
 
 if TYPE_CHECKING:
     from rich.console import Console

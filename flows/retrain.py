@@ -53,7 +53,8 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
         base = base_model.get(settings.base_model)
         key = training.candidate_key(settings, splits, base)
         with release.tracked(settings, key) as run:
-            adapter = training.train(settings, splits, base, run.log_metrics)
+            n_down = preflight.n_down(checked)
+            adapter = training.train(settings, splits, base, run.log_metrics, n_down)
             preflight.measure(settings, checked, adapter)
             baseline = release.find_baseline(settings, key)
             champion = release.champion_model(baseline, splits)

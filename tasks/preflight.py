@@ -11,22 +11,22 @@ from tuneline.base_model import locate
 from tuneline.data.prepare import load_splits
 from tuneline.data.prepare import report_of as data_report_of
 from tuneline.machine import this_machine
-from tuneline.profile import Profile
-from tuneline.progress import Progress
-from tuneline.reports import load_report, save_report
-from tuneline.store import StageOutput, code_version, digest_of, package_versions
-from tuneline.training.preflight.forecast import measured_flops_per_s
-from tuneline.training.preflight.inspection import Subject
-from tuneline.training.preflight.inspection import inspect as inspect_subject
-from tuneline.training.preflight.licenses import Licenses
-from tuneline.training.preflight.report import (
+from tuneline.preflight.forecast import measured_flops_per_s
+from tuneline.preflight.inspection import Subject
+from tuneline.preflight.inspection import inspect as inspect_subject
+from tuneline.preflight.licenses import Licenses
+from tuneline.preflight.report import (
     PreflightReport,
     Row,
     check,
     check_rows,
     forecast_rows,
 )
-from tuneline.training.preflight.speed import MeasuredSpeed, this_hardware
+from tuneline.preflight.speed import MeasuredSpeed, this_hardware
+from tuneline.profile import Profile
+from tuneline.progress import Progress
+from tuneline.reports import load_report, save_report
+from tuneline.store import StageOutput, code_version, digest_of, package_versions
 
 REPORT, SPEED = "report.json", "speed.json"
 MEASURED = "measured_speed"
@@ -69,7 +69,7 @@ def build(settings: Profile, splits: StageOutput, model: Path, progress: Progres
         "hardware": subject.hardware.name,
         "price_per_hour": settings.training.price_per_hour,
         "runs": sorted(digest_of([run.subject, run.flops_per_s]) for run in runs),
-        **code_version("training/preflight", "training/chat_format", "training/prompt_tokens"),
+        **code_version("preflight", "training/chat_format", "training/prompt_tokens"),
         **package_versions("transformers"),
     }
     return store().build("preflight", inputs, write)
@@ -95,7 +95,7 @@ def measure(settings: Profile, checked: StageOutput, adapter: StageOutput) -> St
         )
         save_report(out / SPEED, run)
 
-    inputs = {"preflight": checked.key, "train": adapter.key, **code_version("training/preflight")}
+    inputs = {"preflight": checked.key, "train": adapter.key, **code_version("preflight")}
     output = store().build(MEASURED, inputs, write)
     rows = measured_rows(checked, adapter)
     show_table(settings.domain, "forecast", rows, "Forecast (estimates) and what was measured")
@@ -106,6 +106,12 @@ def measured_rows(checked: StageOutput, adapter: StageOutput) -> list[Row]:
     """The forecast with what was measured beside it."""
     made = report_of(checked).forecast
     return [] if made is None else forecast_rows(made, training_report_of(adapter))
+
+
+def n_down(checked: StageOutput) -> int:
+    """How far the settings come down before the first step, so that they fit the memory."""
+    made = report_of(checked).forecast
+    return 0 if made is None else made.n_down
 
 
 def measured_speeds() -> list[MeasuredSpeed]:

@@ -108,7 +108,8 @@ def train_again(
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         progress = progress_of("train")
-        launch(base, splits.path, settings.training, this_machine(), out, progress)
+        n_down = len(recorded.lineage.get("rungs", ()))
+        launch(base, splits.path, settings.training, this_machine(), out, progress, n_down=n_down)
         digests = file_digests(out / trainer.ADAPTER)
     now = {**ingredients(settings, splits, base), **origin(settings)}
     return Replay(

@@ -32,9 +32,16 @@ def candidate_key(settings: Profile, splits: StageOutput, base: BaseModelRef) ->
 
 @stage("train", timeout_s=7 * 24 * 3600)
 def train(
-    settings: Profile, splits: StageOutput, base: BaseModelRef, log_metrics: LogMetrics
+    settings: Profile,
+    splits: StageOutput,
+    base: BaseModelRef,
+    log_metrics: LogMetrics,
+    n_down: int = 0,
 ) -> StageOutput:
-    """Train the adapter, going on from the last checkpoint of a killed run."""
+    """Train the adapter, going on from the last checkpoint of a killed run.
+
+    `n_down` is how far pre-flight takes the settings down, so that they fit the memory.
+    """
 
     def write(out: Path) -> None:
         progress = progress_of("train")
@@ -46,6 +53,7 @@ def train(
             out,
             progress,
             LiveTraining(settings.domain, progress, log_metrics),
+            n_down,
         )
 
     inputs = _training_inputs(settings, splits, base)
@@ -80,7 +88,13 @@ def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> 
     inputs = {
         "base_model": base.digest,
         "adapter": {name: file_digest(adapter / name) for name in trained_files(adapter)},
-        **code_version("training/merging", "training/saving", "training/chat_format", "base_model"),
+        **code_version(
+            "training/merging",
+            "training/saving",
+            "training/chat_format",
+            "training/prompt_tokens",
+            "base_model",
+        ),
         **package_versions("torch", "transformers", "peft"),
     }
     progress = progress_of(f"merge {name}")

@@ -50,6 +50,7 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
         "retrain",
         "fetch",
         "check",
+        "preflight",
         "recommend",
         "search",
         "replay",

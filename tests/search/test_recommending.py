@@ -12,8 +12,8 @@ from tuneline.base_model import BaseModelRef
 from tuneline.profile import load_profile, parse_override
 from tuneline.records import Message, Record
 from tuneline.reports import DataReport
+from tuneline.search.recommend import recommend
 from tuneline.training.config import TrainingConfig
-from tuneline.training.recommend import recommend
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -30,6 +30,8 @@ class Job(BaseModel):
     config: TrainingConfig
     out: Path
     """Where the adapter, its report and its checkpoints go."""
+    n_down: int = 0
+    """Steps down the ladder of memory that the run begins with."""
     rendezvous: str = ""
     """Id of the training, which the agents of other machines look for."""
 

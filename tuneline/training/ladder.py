@@ -50,10 +50,24 @@ class Ladder:
         return replace(self, config=config, rungs=(*self.rungs, words))
 
 
-def first_rung(config: TrainingConfig, folder: Path) -> Ladder:
-    """Where a run begins: at its settings, or where an earlier attempt of it had come down to."""
+def rung(config: TrainingConfig, n_down: int) -> Ladder:
+    """So many steps down from the settings, or as many as there are."""
+    ladder = Ladder(config)
+    for _ in range(n_down):
+        ladder = ladder.step_down() or ladder
+    return ladder
+
+
+def first_rung(config: TrainingConfig, folder: Path, n_down: int = 0) -> Ladder:
+    """Where a run begins: where an earlier attempt of it had come down to, else at a forecast.
+
+    Args:
+        config: The settings of the profile.
+        folder: The checkpoints.
+        n_down: Steps down that pre-flight takes to be needed.
+    """
     if not (folder / FILE).exists():
-        return Ladder(config)
+        return rung(config, n_down)
     saved = json.loads((folder / FILE).read_text())
     return Ladder(TrainingConfig.model_validate(saved["config"]), tuple(saved["rungs"]))
 

@@ -39,6 +39,7 @@ def launch(
     out: Path,
     progress: Progress = silent,
     log_metrics: LogMetrics = lambda metrics, step: None,
+    n_down: int = 0,
 ) -> None:
     """Train as `trainer.train` does, in `config.n_processes` processes where it helps.
 
@@ -52,6 +53,7 @@ def launch(
         out: An existing folder; holds the checkpoints of a killed run, and then the adapter.
         progress: Told the optimizer steps done.
         log_metrics: Told the metrics of each step.
+        n_down: Steps down the ladder of memory that the run begins with.
 
     Raises:
         TunelineError: As the training process raised it.
@@ -62,7 +64,8 @@ def launch(
         train_records, validation = (
             read_records(sides / f"{side}.parquet") for side in ("train", "validation")
         )
-        train(base_model, train_records, validation, config, machine, out, progress, log_metrics)
+        told = progress, log_metrics, n_down
+        train(base_model, train_records, validation, config, machine, out, *told)
         return
     _check_machines(config.n_processes, machine)
     job = Job(
@@ -70,6 +73,7 @@ def launch(
         sides=sides.absolute(),
         config=config,
         out=out.absolute(),
+        n_down=n_down,
         rendezvous=os.environ.get(RENDEZVOUS, ""),
     )
     run_job(job, progress, log_metrics)

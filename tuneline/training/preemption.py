@@ -5,10 +5,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneline.errors import TrainingError
 from tuneline.training import ranks
+from tuneline.training.checkpoints import last_complete_checkpoint
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -36,13 +38,20 @@ def checkpoint_on_sigterm(trainer: "Trainer") -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
     if asked.is_set():
-        step = trainer.state.global_step
-        log.warning("train: SIGTERM; checkpoint-%d is kept, run again to go on from there", step)
+        where = _kept(Path(trainer.args.output_dir))
+        log.warning("train: SIGTERM; %s", where)
         signal.raise_signal(signal.SIGTERM)
         raise TrainingError(
-            f"training was asked to end at step {step}; its checkpoint is kept: "
+            f"training was asked to end at step {trainer.state.global_step}; {where}: "
             "run the same command again to go on"
         )
+
+
+def _kept(checkpoints: Path) -> str:
+    if not ranks.is_main():  # which may still be marking it
+        return "the first process keeps the checkpoint"
+    kept = last_complete_checkpoint(checkpoints)
+    return f"{kept.name} is kept" if kept else "no checkpoint was good yet"
 
 
 def _stop_when(asked: threading.Event) -> Any:

@@ -50,6 +50,7 @@ def train(
     out: Path,
     progress: Progress = silent,
     log_metrics: LogMetrics = lambda metrics, step: None,
+    n_down: int = 0,
 ) -> TrainingReport:
     """Train an adapter and write it, its report and its loss curve to `out`.
 
@@ -65,6 +66,7 @@ def train(
         out: An existing folder.
         progress: Told the optimizer steps done.
         log_metrics: Told the metrics of each step.
+        n_down: Steps down the ladder of memory that the run begins with.
 
     Raises:
         TrainingError: The records or target modules do not fit the model.
@@ -74,7 +76,7 @@ def train(
         shutil.rmtree(checkpoints, ignore_errors=True)
         return load_report(out / REPORT, TrainingReport)
     records = mix(train_records, config.source_fractions), validation_records
-    ladder = first_rung(config, checkpoints)
+    ladder = first_rung(config, checkpoints, n_down)
     while True:
         try:
             return _attempt(base_model, records, ladder, machine, out, progress, log_metrics)

@@ -48,9 +48,9 @@ def _train(folder: Path) -> None:
     if ranks.is_main():
         teller = Teller(folder)
         logging.getLogger("tuneline").addHandler(teller)
-        run(teller.progress, teller.log_metrics)
+        run(teller.progress, teller.log_metrics, n_down=job.n_down)
     else:
-        run()
+        run(n_down=job.n_down)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from tuneline.errors import TrainingError
-from tuneline.reports import TrainingReport, load_report, save_report
-from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.inspection import Subject, inspect
-from tuneline.training.preflight.licenses import Licenses
-from tuneline.training.preflight.report import (
+from tuneline.preflight.inspection import Subject, inspect
+from tuneline.preflight.licenses import Licenses
+from tuneline.preflight.report import (
     PreflightReport,
     check,
     check_rows,
     duration,
     forecast_rows,
 )
+from tuneline.reports import TrainingReport, load_report, save_report
+from tuneline.training.config import TrainingConfig
 
 
 def changed(subject: Subject, **settings) -> Subject:

@@ -3,37 +3,38 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tuneline.base_model import load_tokenizer
 from tuneline.errors import BaseModelError, TrainingError
 from tuneline.machine import Machine
-from tuneline.progress import Progress, silent
-from tuneline.records import Record
-from tuneline.training.config import TrainingConfig
-from tuneline.training.mixture import mix
-from tuneline.training.preflight.architecture import (
+from tuneline.preflight.architecture import (
     Architecture,
     LinearModule,
     count_adapter,
     read_architecture,
 )
-from tuneline.training.preflight.batches import n_validation_tokens, plan_batches
-from tuneline.training.preflight.checks import row_checks
-from tuneline.training.preflight.costs import METHOD_COSTS
-from tuneline.training.preflight.forecast import Run, forecast, memory_check
-from tuneline.training.preflight.licenses import Licenses, license_checks
-from tuneline.training.preflight.report import Check, Forecast, PreflightReport
-from tuneline.training.preflight.rows import InspectedRows, inspect_rows, turn_end
-from tuneline.training.preflight.speed import Hardware, MeasuredSpeed, choose_speed
-from tuneline.training.preflight.targets import (
+from tuneline.preflight.batches import n_validation_tokens, plan_batches
+from tuneline.preflight.checks import row_checks
+from tuneline.preflight.costs import METHOD_COSTS
+from tuneline.preflight.forecast import Run, forecast, memory_check
+from tuneline.preflight.licenses import Licenses, license_checks
+from tuneline.preflight.report import Check, Forecast, PreflightReport
+from tuneline.preflight.rows import InspectedRows, inspect_rows, turn_end
+from tuneline.preflight.speed import Hardware, MeasuredSpeed, choose_speed
+from tuneline.preflight.targets import (
     ALL_LINEAR,
     describe_targets,
     n_trainable,
     resolve_targets,
 )
+from tuneline.progress import Progress, silent
+from tuneline.records import Record
+from tuneline.training.config import TrainingConfig
+from tuneline.training.ladder import Ladder, rung
+from tuneline.training.mixture import mix
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ def inspect(
     made = None
     if fitted is not None and inspected is not None and inspected.rows:
         made = _forecast(subject, fitted, inspected, runs)
-        checks.append(memory_check(made, subject.hardware))
+        down = rung(subject.config, made.n_down).rungs
+        checks.append(memory_check(made, subject.hardware, down))
     n_bad = sum(check.level == "error" for check in checks)
     log.info("preflight: checks=%d errors=%d rows=%d", len(checks), n_bad, len(subject.train))
     return PreflightReport(subject.digest, tuple(checks), made)
@@ -137,12 +139,22 @@ def _forecast(
     subject: Subject, fitted: Fitted, inspected: InspectedRows, runs: Sequence[MeasuredSpeed]
 ) -> Forecast:
     config, machine, hardware = subject.config, subject.machine, subject.hardware
-    batches = plan_batches(inspected, config)
     validation = inspect_rows(subject.validation, config, load_tokenizer(subject.folder))
-    n_tokens = n_validation_tokens(validation, config, batches.n_steps)
     size = fitted.architecture.n_parameters
     speed = choose_speed(runs, subject.digest, config, size, hardware, machine)
-    return forecast(Run(*fitted, config, machine, hardware, batches, n_tokens), speed)
+
+    def on(ladder: Ladder) -> Forecast:
+        batches = plan_batches(inspected, ladder.config)
+        n_tokens = n_validation_tokens(validation, ladder.config, batches.n_steps)
+        run = Run(*fitted, ladder.config, machine, hardware, batches, n_tokens)
+        return replace(forecast(run, speed), n_down=len(ladder.rungs))
+
+    ladder: Ladder | None = Ladder(config)
+    made = None
+    while ladder and (made is None or made.peak_memory_mib > hardware.memory_mib):
+        made, ladder = on(ladder), ladder.step_down()
+    assert made is not None  # the first rung is always there
+    return made
 
 
 def _stops(folder: Path) -> list[int]:

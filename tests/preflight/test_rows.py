@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tuneline.base_model import BaseModelRef, load_tokenizer
+from tuneline.preflight import rows as rows_module
+from tuneline.preflight.checks import row_checks
+from tuneline.preflight.report import Check
+from tuneline.preflight.rows import inspect_rows, turn_end
 from tuneline.records import Message, Record
 from tuneline.training.chat_format import IGNORED, encode
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight import rows as rows_module
-from tuneline.training.preflight.checks import row_checks
-from tuneline.training.preflight.report import Check
-from tuneline.training.preflight.rows import inspect_rows, turn_end
 
 SHORTENS = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content.split('</think>')[-1] }}"

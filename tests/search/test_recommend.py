@@ -4,14 +4,14 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tuneline.training.config import TrainingConfig
-from tuneline.training.recommend import (
+from tuneline.search.recommend import (
     Choice,
     Recommendation,
     Situation,
     main_kind,
     recommend,
 )
+from tuneline.training.config import TrainingConfig
 
 QWEN_7B = Situation(
     n_rows=3_000,

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tuneline.training.preflight.licenses import (
+from tuneline.preflight.licenses import (
     Licenses,
     is_restricted,
     license_checks,
     restricting_sentence,
 )
-from tuneline.training.preflight.report import Check
+from tuneline.preflight.report import Check
 
 APACHE = "                                 Apache License\n                           Version 2.0\n"
 PERMISSIVE = ("Apache-2.0", "MIT", "CC-BY-4.0")

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from tuneline.errors import TrainingError
+from tuneline.preflight.architecture import Architecture, LinearModule
+from tuneline.preflight.costs import METHOD_COSTS
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.architecture import Architecture, LinearModule
-from tuneline.training.preflight.costs import METHOD_COSTS
 
 FUSED = ("c_attn", "W_pack", "query_key_value", "qkv_proj", "Wqkv", "qkv")
 """Names of modules that hold query, key and value in one matrix."""

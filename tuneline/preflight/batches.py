@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tuneline.preflight.costs import OBJECTIVE_COSTS
+from tuneline.preflight.rows import InspectedRows, RowFacts
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.costs import OBJECTIVE_COSTS
-from tuneline.training.preflight.rows import InspectedRows, RowFacts
 
 
 @dataclass(frozen=True, slots=True)

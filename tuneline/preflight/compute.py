@@ -4,10 +4,10 @@ A matrix of W weights takes 2 W operations per token forward, 2 W for the gradie
 2 W for its own where it is trained (Kaplan et al. 2020, section 2.1).
 """
 
+from tuneline.preflight.architecture import Architecture
+from tuneline.preflight.batches import Batches
+from tuneline.preflight.costs import METHOD_COSTS, OBJECTIVE_COSTS
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.architecture import Architecture
-from tuneline.training.preflight.batches import Batches
-from tuneline.training.preflight.costs import METHOD_COSTS, OBJECTIVE_COSTS
 
 
 def training_flops(

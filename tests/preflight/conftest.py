@@ -9,12 +9,12 @@ import transformers
 
 from tuneline.base_model import BaseModelConfig, materialize_tokenizer
 from tuneline.machine import Machine
+from tuneline.preflight.inspection import Subject
+from tuneline.preflight.licenses import Licenses
+from tuneline.preflight.speed import Hardware
 from tuneline.records import Record
 from tuneline.store import Store
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.inspection import Subject
-from tuneline.training.preflight.licenses import Licenses
-from tuneline.training.preflight.speed import Hardware
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 128,

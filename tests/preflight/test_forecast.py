@@ -10,29 +10,29 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from tuneline.machine import Machine, this_machine
-from tuneline.random_model import write_random_model
-from tuneline.reports import TrainingReport
-from tuneline.training.config import TrainingConfig
-from tuneline.training.methods import METHODS
-from tuneline.training.preflight.architecture import Architecture, architecture_of
-from tuneline.training.preflight.batches import Batches, n_validation_tokens, plan_batches
-from tuneline.training.preflight.compute import training_flops
-from tuneline.training.preflight.forecast import (
+from tuneline.preflight.architecture import Architecture, architecture_of
+from tuneline.preflight.batches import Batches, n_validation_tokens, plan_batches
+from tuneline.preflight.compute import training_flops
+from tuneline.preflight.forecast import (
     Run,
     forecast,
     measured_flops_per_s,
     memory_check,
 )
-from tuneline.training.preflight.memory import MIB, estimate_memory
-from tuneline.training.preflight.rows import InspectedRows, RowFacts
-from tuneline.training.preflight.speed import (
+from tuneline.preflight.memory import MIB, estimate_memory
+from tuneline.preflight.rows import InspectedRows, RowFacts
+from tuneline.preflight.speed import (
     Hardware,
     MeasuredSpeed,
     Speed,
     assumed_speed,
     choose_speed,
 )
-from tuneline.training.preflight.targets import n_trainable, resolve_targets
+from tuneline.preflight.targets import n_trainable, resolve_targets
+from tuneline.random_model import write_random_model
+from tuneline.reports import TrainingReport
+from tuneline.training.config import TrainingConfig
+from tuneline.training.methods import METHODS
 
 CPU = Machine("cpu", "bfloat16", "eager", True)
 CUDA = Machine("cuda", "bfloat16", "sdpa", True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tuneline.preflight.report import Check, Level
+from tuneline.preflight.rows import InspectedRows, RowFacts, TurnEnd
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.report import Check, Level
-from tuneline.training.preflight.rows import InspectedRows, RowFacts, TurnEnd
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

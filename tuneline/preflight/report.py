@@ -48,6 +48,8 @@ class Forecast:
     """Name of the GPU, or of the processor and its cores."""
     cost: float | None
     """Time x price per hour, in the unit of the price; None without a price."""
+    n_down: int = 0
+    """Steps down the ladder of memory (`training.ladder`) that the run begins with."""
 
     @property
     def train_s(self) -> float:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuneline.machine import Machine
+from tuneline.preflight.architecture import Architecture, LinearModule
+from tuneline.preflight.batches import Batches
+from tuneline.preflight.compute import training_flops
+from tuneline.preflight.memory import estimate_memory
+from tuneline.preflight.report import Check, Forecast
+from tuneline.preflight.speed import Hardware, Speed
 from tuneline.reports import TrainingReport
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.architecture import Architecture, LinearModule
-from tuneline.training.preflight.batches import Batches
-from tuneline.training.preflight.compute import training_flops
-from tuneline.training.preflight.memory import estimate_memory
-from tuneline.training.preflight.report import Check, Forecast
-from tuneline.training.preflight.speed import Hardware, Speed
 
 TIGHT = 0.9
 """Share of the memory from which a forecast is called tight: it is an estimate."""
@@ -52,12 +52,20 @@ def forecast(run: Run, speed: Speed) -> Forecast:
     )
 
 
-def memory_check(made: Forecast, hardware: Hardware) -> Check:
-    """Whether the forecast fits into the memory that is there; never stops a run by itself."""
+def memory_check(made: Forecast, hardware: Hardware, down: Sequence[str] = ()) -> Check:
+    """Whether the forecast fits into the memory that is there; never stops a run by itself.
+
+    Args:
+        made: For the rung that the run begins on.
+        hardware: What is there.
+        down: The steps down to that rung, in words.
+    """
     need, there = made.peak_memory_mib, hardware.memory_mib
     said = f"about {need:,.0f} of {there:,.0f} MiB (estimate)"
+    if down:
+        said += f", after coming down: {'; '.join(down)}"
     if need <= TIGHT * there:
-        return Check("memory", "ok", said)
+        return Check("memory", "warning" if down else "ok", said)
     return Check(
         "memory",
         "warning",

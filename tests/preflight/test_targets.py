@@ -11,16 +11,16 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from tuneline.base_model import BaseModelRef
 from tuneline.errors import BaseModelError, TrainingError
 from tuneline.machine import this_machine
-from tuneline.training.config import TrainingConfig
-from tuneline.training.methods import METHODS
-from tuneline.training.preflight.architecture import (
+from tuneline.preflight.architecture import (
     Architecture,
     LinearModule,
     count_adapter,
     read_architecture,
 )
-from tuneline.training.preflight.costs import METHOD_COSTS
-from tuneline.training.preflight.targets import describe_targets, n_trainable, resolve_targets
+from tuneline.preflight.costs import METHOD_COSTS
+from tuneline.preflight.targets import describe_targets, n_trainable, resolve_targets
+from tuneline.training.config import TrainingConfig
+from tuneline.training.methods import METHODS
 
 pytestmark = [  # of peft, about GPT-2 and about experts
     pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning"),

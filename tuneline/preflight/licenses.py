@@ -13,7 +13,7 @@ from typing import NamedTuple
 import yaml
 
 from tuneline.model_card import GGUF_LICENSE, LICENSE_PREFIXES
-from tuneline.training.preflight.report import Check
+from tuneline.preflight.report import Check
 
 TEXTS: Mapping[str, str] = {
     r"Apache License\s+Version 2\.0": "apache-2.0",

@@ -9,10 +9,10 @@ activation function keep besides.
 from collections.abc import Mapping, Sequence
 
 from tuneline.machine import Machine
+from tuneline.preflight.architecture import Architecture, LinearModule
+from tuneline.preflight.batches import Batches
+from tuneline.preflight.costs import METHOD_COSTS
 from tuneline.training.config import TrainingConfig
-from tuneline.training.preflight.architecture import Architecture, LinearModule
-from tuneline.training.preflight.batches import Batches
-from tuneline.training.preflight.costs import METHOD_COSTS
 
 MIB = 2**20
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
