@@ -73,6 +73,8 @@ def write_inbox(data: Path, size: int, inbox: Path) -> None:
 
 def measure(folder: Path) -> dict[str, object]:
     """Prepare the inbox; processes that it starts count too."""
+    from joblib.externals.loky import get_reusable_executor
+
     from tuneline.data.config import DataConfig
     from tuneline.data.prepare import prepare, report_of
     from tuneline.store import Store
@@ -81,6 +83,7 @@ def measure(folder: Path) -> dict[str, object]:
     started = time.monotonic()
     output = prepare("data", DataConfig.model_validate({"sources": [source]}), Store(folder / "ws"))
     wall_s = time.monotonic() - started
+    get_reusable_executor().shutdown(wait=True)  # the system counts children that have ended
     own, children = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )

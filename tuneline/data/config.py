@@ -85,7 +85,8 @@ class DataConfig(_Settings):
     max_bad_fraction: float = Field(default=0.05, ge=0, le=1)
     """Share of unusable rows in one source from which the run stops."""
     memory_mib: int = Field(default=1024, ge=64)
-    """Memory for the texts that are in hand at one time; rows on disk may be many more."""
+    """Memory for what is in hand of texts and sketches; rows on disk may be many more. Beside it
+    stand what the program itself takes, and about 0.7 kB a row for keys and for comparing them."""
     engine: str = Field(default="local", pattern=r"^(local|(tcp|tls|ucx)://.+)$")
     """local: this machine's processes. `tcp://host:8786`: the Dask scheduler of a cluster whose
     workers see the same files and the same workspace."""
