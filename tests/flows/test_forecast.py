@@ -38,8 +38,12 @@ def test_a_stage_that_goes_on_is_not_done():
     assert (forecast.fraction(), forecast.left_s(6.0)) == (0.03, 194.0)
 
 
+OF_OTHER_FLOWS = {"search.py", "replay.py"}
+
+
 def test_every_stage_that_reports_is_in_the_plan():
-    source = "".join(path.read_text() for path in (ROOT / "tasks").glob("*.py"))
+    paths = [p for p in (ROOT / "tasks").glob("*.py") if p.name not in OF_OTHER_FLOWS]
+    source = "".join(path.read_text() for path in paths)
     reported = re.findall(r'progress_of\(f?"(.+?)"\)', source)
     assert len(reported) >= 5
     for name in reported:
