@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-short ui stop test check format benchmark benchmark-dedup benchmark-training
+.PHONY: help demo demo-short ui stop test test-slow check format benchmark benchmark-dedup benchmark-training
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 17
@@ -41,8 +41,11 @@ ui: $(READY) ## Start the Prefect UI and the MLflow UI and print their addresses
 stop: $(READY) ## Stop both UIs
 	@$(BIN)/tuneline ui --stop
 
-test: $(READY) ## Run the tests
-	$(BIN)/pytest
+test: $(READY) ## Run the tests, in under ten minutes
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(READY) ## Run the tests that kill, preempt and start processes and servers, about eight minutes
+	$(BIN)/pytest -m slow
 
 check: $(READY) ## Format, lint, types and import contracts
 	$(BIN)/ruff format --check .
