@@ -28,6 +28,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+ProfileName = Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as training.epochs."),
+]
 Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,16 +40,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def retrain(
-    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
-    ] = None,
+    profile: ProfileName,
+    settings: Settings = None,
 ) -> None:
     """Raw records to promotion verdict for one domain."""
-    from tuneline.profile import load_profile, parse_override
+    from tuneline.profile import load_profile
 
-    overrides: dict[str, Any] = dict(parse_override(text) for text in settings or [])
+    overrides = _overrides(settings)
     load_profile(profile, overrides)  # a wrong setting fails before Prefect starts
     console = _console()
     with _prefect_server():
@@ -59,7 +61,7 @@ def retrain(
 
 @app.command()
 def fetch(
-    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+    profile: ProfileName,
 ) -> None:
     """Get a profile's base model ready: downloaded or unpacked once, for all later runs."""
     from tuneline.base_model import materialize, materialize_tokenizer
@@ -74,48 +76,37 @@ def fetch(
 @app.command()
 def check(
     target: Annotated[str, typer.Argument(help="A profile, or a data file, folder, glob or URL.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the profile or the source."),
-    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Read, clean, deduplicate and split data without training; exit code 1 if it would stop."""
     from flows.checking import check as run
-    from tuneline.profile import parse_override
 
-    run(target, dict(parse_override(text) for text in settings or []), _console())
+    run(target, _overrides(settings), _console())
 
 
 @app.command()
 def recommend(
-    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
-    ] = None,
+    profile: ProfileName,
+    settings: Settings = None,
 ) -> None:
     """Training settings to begin with, for the kind and amount of data, with reasons."""
     from flows.recommending import show_recommendation
-    from tuneline.profile import parse_override
 
-    overrides = dict(parse_override(text) for text in settings or [])
+    overrides = _overrides(settings)
     show_recommendation(profile, overrides, _console())
 
 
 @app.command()
 def search(
-    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
+    profile: ProfileName,
     trials: Annotated[int | None, typer.Option(help="Trials in all, with those done.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall time of this command.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
-    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Try training settings on the validation split; run again to go on, or twice at once."""
-    from tuneline.profile import load_profile, parse_override
+    from tuneline.profile import load_profile
 
-    overrides: dict[str, Any] = dict(parse_override(text) for text in settings or [])
+    overrides = _overrides(settings)
     budget = {"search.trials": trials, "search.minutes": minutes}
     overrides |= {key: value for key, value in budget.items() if value is not None}
     load_profile(profile, overrides)  # a wrong setting fails before Prefect starts
@@ -132,17 +123,13 @@ def search(
 
 @app.command()
 def preflight(
-    profile: Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the profile."),
-    ] = None,
+    profile: ProfileName,
+    settings: Settings = None,
 ) -> None:
     """Check a training and forecast memory, time and cost; no GPU; exit code 1 if it would stop."""
     from flows.preflight import preflight as run
-    from tuneline.profile import parse_override
 
-    run(profile, dict(parse_override(text) for text in settings or []), _console())
+    run(profile, _overrides(settings), _console())
 
 
 @app.command()
@@ -175,15 +162,10 @@ def rollback(
 def replay(
     domain: Domain,
     release: Annotated[str, typer.Argument(help="Release name, number or alias.")] = "champion",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the release."),
-    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Train a release again; exit code 1 and a list of what differs unless it is identical."""
-    from tuneline.profile import parse_override
-
-    overrides = dict(parse_override(text) for text in settings or [])
+    overrides = _overrides(settings)
     console = _console()
     with _prefect_server():
         from flows.replay import STAGES, print_replay
@@ -234,6 +216,12 @@ def ui(
         else:
             servers.start(server)
             typer.echo(f"{server.name:<8} {server.url}")
+
+
+def _overrides(settings: list[str] | None) -> dict[str, Any]:
+    from tuneline.profile import parse_override
+
+    return dict(parse_override(text) for text in settings or [])
 
 
 def main() -> None:

@@ -90,6 +90,7 @@ def test_a_metric_that_does_not_exist_is_refused_before_any_work(small: str):
 def test_a_mixture_of_a_source_that_does_not_exist_is_refused(small: str):
     sentence = problem(small, {"training.source_fractions": {"overuling": 0.4}})
     assert "'overuling'" in sentence and "known are " in sentence
+    assert sentence.startswith("training.source_fractions names"), "no colon of an empty place"
 
 
 def test_a_missing_setting_is_named(tmp_path: Path):

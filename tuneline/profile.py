@@ -182,6 +182,8 @@ def _problem(root: type[BaseModel], problem: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing"
     message = re.sub("^Value error, ", "", problem["msg"])
+    if not key:  # settings of two sections that do not fit each other; they name themselves
+        return message
     value = problem["input"]
     shown = "" if isinstance(value, dict | list) else f" = {value!r}"
     return f"{key}{shown}: {message[0].lower()}{message[1:]}"
