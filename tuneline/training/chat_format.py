@@ -44,7 +44,7 @@ def encode(record: Record, tokenizer: "PreTrainedTokenizerBase") -> Encoded:
     Raises:
         TrainingError: The chat template cannot render it as it is rendered at generation.
     """
-    return _usable(encode_batch([record], tokenizer))[0]
+    return usable(encode_batch([record], tokenizer))[0]
 
 
 def encode_batch(
@@ -130,7 +130,7 @@ def encode_all(
         TrainingError: A record cannot be rendered as at generation, nothing fits, or a row's last
             token is not the end token with loss.
     """
-    encoded = _usable(encode_batch(records, tokenizer, loss_on))
+    encoded = usable(encode_batch(records, tokenizer, loss_on))
     kept = [row for row in encoded if len(row.input_ids) <= max_tokens]
     if records and not kept:
         shortest = min(len(row.input_ids) for row in encoded)
@@ -164,7 +164,12 @@ def _learning_every_turn(
     return Encoded(row.input_ids, labels)
 
 
-def _usable(rows: Sequence[Encoded | Fault]) -> list[Encoded]:
+def usable(rows: Sequence[Encoded | Fault]) -> list[Encoded]:
+    """The rows, where none has a fault.
+
+    Raises:
+        TrainingError: Names the first record that has one.
+    """
     for row in rows:
         if isinstance(row, Fault):
             raise TrainingError(f"{row.place}: {row.reason}")

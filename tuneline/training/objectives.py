@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuneline.errors import TrainingError
 from tuneline.machine import Machine
 from tuneline.records import Message, Record
-from tuneline.training.chat_format import encode, encode_all
+from tuneline.training.chat_format import encode_all, encode_batch, usable
 from tuneline.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -63,14 +63,19 @@ def _dpo_rows(
 ) -> tuple[list[Row], int]:
     pairs = [record for record in records if record.rejected is not None]
     _some(pairs, records, "dpo", "a better and a worse answer (fields chosen and rejected)")
+    worse = [
+        replace(record, messages=(*record.prompt, Message("assistant", record.rejected or "")))
+        for record in pairs
+    ]
+    fits = _fit(pairs, tokenizer, config) & _fit(worse, tokenizer, config)
     rows = [
         {
             "prompt": _turns(record.prompt),
             "chosen": [_answer(record.reference)],
             "rejected": [_answer(record.rejected or "")],
         }
-        for record in pairs
-        if _fits(record, tokenizer, config.max_seq_tokens)
+        for index, record in enumerate(pairs)
+        if index in fits
     ]
     return rows, len(records) - len(rows)
 
@@ -80,14 +85,15 @@ def _kto_rows(
 ) -> tuple[list[Row], int]:
     labelled = [record for record in records if record.is_desirable is not None]
     _some(labelled, records, "kto", "a label true or false")
+    fits = _fit(labelled, tokenizer, config)
     rows = [
         {
             "prompt": _turns(record.prompt),
             "completion": [_answer(record.reference)],
             "label": record.is_desirable,
         }
-        for record in labelled
-        if _fits(record, tokenizer, config.max_seq_tokens)
+        for index, record in enumerate(labelled)
+        if index in fits
     ]
     return rows, len(records) - len(rows)
 
@@ -100,15 +106,12 @@ def _some(usable: Sequence[Record], records: Sequence[Record], objective: str, n
         )
 
 
-def _fits(record: Record, tokenizer: "PreTrainedTokenizerBase", max_tokens: int) -> bool:
-    """Whether both answers fit; rendering also checks the template as for sft."""
-    rejected = [] if record.rejected is None else [record.rejected]
-    answers = [record.reference, *rejected]
-    versions = [
-        Record((*record.prompt, Message("assistant", a)), record.source, record.file, record.line)
-        for a in answers
-    ]
-    return all(len(encode(v, tokenizer).input_ids) <= max_tokens for v in versions)
+def _fit(
+    records: Sequence[Record], tokenizer: "PreTrainedTokenizerBase", config: TrainingConfig
+) -> set[int]:
+    """Indices of the records that fit; rendering also checks the template as for sft."""
+    rows = usable(encode_batch(records, tokenizer))
+    return {i for i, row in enumerate(rows) if len(row.input_ids) <= config.max_seq_tokens}
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
