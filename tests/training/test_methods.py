@@ -215,3 +215,12 @@ def test_records_without_a_worse_answer_cannot_train_dpo(
 def test_settings_that_do_not_fit_each_other_are_refused(settings: dict[str, object]):
     with pytest.raises(ValidationError):
         config_of(**settings)
+
+
+@pytest.mark.parametrize("objective", ["dpo", "kto"])
+def test_preferences_that_are_all_too_long_are_an_error(
+    tiny_model: BaseModelRef, tmp_path: Path, objective: str
+):
+    config = config_of(objective=objective, method="lora", max_seq_tokens=16)
+    with pytest.raises(TrainingError, match="no record fits into max_seq_tokens=16"):
+        trainer.train(tiny_model, PREFERENCES[objective], [], config, this_machine(), tmp_path)

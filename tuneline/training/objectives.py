@@ -47,6 +47,8 @@ def data_set(
     from datasets import Dataset
 
     rows, n_left_out = objective.rows(records, tokenizer, config)
+    if not rows:
+        raise TrainingError(f"no record fits into max_seq_tokens={config.max_seq_tokens}")
     log.info("train: rows=%d left_out=%d objective=%s", len(rows), n_left_out, config.objective)
     return Dataset.from_list(rows)
 
