@@ -1,0 +1,45 @@
+"""What stages tell each other in numbers: frozen, and JSON on disk."""
+
+from tuneline.reports.data import (
+    Certificate,
+    Cluster,
+    Conflict,
+    DataReport,
+    FileReport,
+    Leak,
+    LeakCheck,
+)
+from tuneline.reports.evaluation import (
+    ALL,
+    TASK_SCORE,
+    Comparison,
+    ComparisonVerdict,
+    Difference,
+    EvalReport,
+    Score,
+)
+from tuneline.reports.quantization import QuantizationReport, QuantizedVariant
+from tuneline.reports.saving import load_report, save_report
+from tuneline.reports.training import TrainingReport
+
+__all__ = [
+    "ALL",
+    "TASK_SCORE",
+    "Certificate",
+    "Cluster",
+    "Comparison",
+    "ComparisonVerdict",
+    "Conflict",
+    "DataReport",
+    "Difference",
+    "EvalReport",
+    "FileReport",
+    "Leak",
+    "LeakCheck",
+    "QuantizationReport",
+    "QuantizedVariant",
+    "Score",
+    "TrainingReport",
+    "load_report",
+    "save_report",
+]
