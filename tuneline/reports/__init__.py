@@ -15,9 +15,13 @@ from tuneline.reports.evaluation import (
     Comparison,
     ComparisonVerdict,
     Difference,
+    Dimension,
     EvalReport,
+    Regressions,
     Score,
+    SliceDifference,
 )
+from tuneline.reports.guards import Forgetting, ForgettingVerdict, Look
 from tuneline.reports.quantization import QuantizationReport, QuantizedVariant
 from tuneline.reports.saving import load_report, save_report
 from tuneline.reports.training import TrainingReport
@@ -32,13 +36,19 @@ __all__ = [
     "Conflict",
     "DataReport",
     "Difference",
+    "Dimension",
     "EvalReport",
     "FileReport",
+    "Forgetting",
+    "ForgettingVerdict",
     "Leak",
     "LeakCheck",
+    "Look",
     "QuantizationReport",
     "QuantizedVariant",
+    "Regressions",
     "Score",
+    "SliceDifference",
     "TrainingReport",
     "load_report",
     "save_report",
