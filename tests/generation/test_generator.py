@@ -14,10 +14,10 @@ from tuneline.generation import (
     Generator,
     ModelArtifact,
     Prediction,
-    batches_by_length,
     end_token_ids,
     render_prompt,
 )
+from tuneline.generation.batching import batches_by_length
 from tuneline.machine import this_machine
 from tuneline.records import Message, Record
 from tuneline.reports import TrainingReport
@@ -34,10 +34,8 @@ def untrained(tiny_model: BaseModelRef) -> Generator:
 
 def with_forward(untrained: Generator, batch_size: int, forward: Forward, monkeypatch) -> Generator:
     """A generator whose forward pass is replaced."""
-    config = GenerationConfig(batch_size=batch_size)
-    generator = Generator(untrained.model, untrained.tokenizer, config)
-    monkeypatch.setattr(generator, "_forward", forward)
-    return generator
+    monkeypatch.setattr(untrained.engine, "answer", forward)
+    return Generator(untrained.engine, GenerationConfig(batch_size=batch_size))
 
 
 def echo(texts: list[str]) -> list[Prediction]:
@@ -68,7 +66,7 @@ def test_answers_come_in_the_order_of_the_prompts(untrained, batch_size: int, mo
     generator = with_forward(untrained, batch_size, echo, monkeypatch)
     told: list[tuple[int, int]] = []
     predictions, seconds = generator.generate(PROMPTS, lambda *done: told.append(done))
-    expected = [render_prompt(untrained.tokenizer, prompt) for prompt in PROMPTS]
+    expected = [render_prompt(untrained.engine.tokenizer, prompt) for prompt in PROMPTS]
     assert [p.text for p in predictions] == expected
     steps = [*range(0, len(PROMPTS), batch_size), len(PROMPTS)]
     assert told == [(done, len(PROMPTS)) for done in steps]
@@ -92,7 +90,7 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(untrained, fail, monk
     generator = with_forward(untrained, 7, forward, monkeypatch)
     predictions, _ = generator.generate(PROMPTS)
     assert [p.text for p in predictions] == [
-        render_prompt(untrained.tokenizer, prompt) for prompt in PROMPTS
+        render_prompt(untrained.engine.tokenizer, prompt) for prompt in PROMPTS
     ]
     assert sizes == [7, 3, 1, 2, 4, 2, 2]
 
@@ -128,15 +126,15 @@ def test_a_trained_model_answers_and_stops_at_its_end_token(
     predictions, _ = generator.generate([record.prompt for record in records[:8]])
     answered = [p for p in predictions if p.text in ("Yes", "No")]
     assert len(answered) >= 6, predictions
-    lengths = {text: len(generator.tokenizer(text)["input_ids"]) for text in ("Yes", "No")}
+    lengths = {text: len(generator.engine.tokenizer(text)["input_ids"]) for text in ("Yes", "No")}
     assert all(p.n_tokens == lengths[p.text] + 1 for p in answered), "the word and its end token"
 
 
 def test_an_answer_that_never_ends_is_cut_and_counted(untrained: Generator):
-    ids = untrained.tokenizer("Yes No Yes", add_special_tokens=False)["input_ids"]
-    end = untrained.tokenizer.eos_token_id
-    whole = untrained._prediction(ids, {end})
-    ended = untrained._prediction([*ids, end, *ids], {end})
+    ids = untrained.engine.tokenizer("Yes No Yes", add_special_tokens=False)["input_ids"]
+    end = untrained.engine.tokenizer.eos_token_id
+    whole = untrained.engine._prediction(ids)
+    ended = untrained.engine._prediction([*ids, end, *ids])
     assert whole == Prediction("Yes No Yes", len(ids))
     assert ended == Prediction("Yes No Yes", len(ids) + 1)
 
@@ -153,7 +151,7 @@ def test_end_tokens_are_the_tokenizers_and_those_of_the_model(tiny_model: BaseMo
 
 def test_a_rendered_prompt_ends_where_the_answer_begins(untrained: Generator):
     prompt = [Message("system", "你是律师。"), Message("user", "租金？")]
-    assert render_prompt(untrained.tokenizer, prompt) == (
+    assert render_prompt(untrained.engine.tokenizer, prompt) == (
         "<|im_start|>system\n你是律师。<|im_end|>\n<|im_start|>user\n租金？<|im_end|>\n"
         "<|im_start|>assistant\n"
     )

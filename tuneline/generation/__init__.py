@@ -1,0 +1,18 @@
+"""Prompts to predictions, by whichever runtime an artifact is made for."""
+
+from tuneline.generation.artifact import ModelArtifact, Prediction
+from tuneline.generation.config import GenerationConfig
+from tuneline.generation.engine import ENGINES, Engine
+from tuneline.generation.generator import Generator
+from tuneline.generation.transformers_engine import end_token_ids, render_prompt
+
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "GenerationConfig",
+    "Generator",
+    "ModelArtifact",
+    "Prediction",
+    "end_token_ids",
+    "render_prompt",
+]
