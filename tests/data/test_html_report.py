@@ -9,9 +9,10 @@ import pytest
 from tuneline.data import showing
 from tuneline.data.advice import WAYS_OUT
 from tuneline.data.drops import EXCERPT_CHARS, Drop, Finding
-from tuneline.data.excerpts import excerpt, mark_changes, reveal, shorten
+from tuneline.data.excerpts import excerpt, mark_changes, shorten
 from tuneline.data.fates import REASONS
 from tuneline.data.html_report import MAX_LISTED, N_EXAMPLES, STAGES, write_html
+from tuneline.pages.revealing import reveal
 from tuneline.reports import (
     Certificate,
     Cluster,

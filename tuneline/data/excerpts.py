@@ -2,19 +2,16 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from tuneline.data.cleaning.personal_data import mask
 from tuneline.data.drops import EXCERPT_CHARS
+from tuneline.pages.revealing import reveal
 
 ISLAND_CHARS = 3
 """Equal stretches between two changes that are shorter are shown as changed with them."""
-SPACES = {" ": "␣", "\n": "↵", "\t": "⇥"}
-JOINERS = "\u200c\u200d"
-"""Emoji, Persian and Indic scripts are spelled with them."""
 
 
 class Part(NamedTuple):
@@ -57,25 +54,6 @@ def mark_changes(before: str, after: str) -> Marked:
             if text:
                 parts.append(Part(reveal(text, is_changed), is_changed))
     return marked
-
-
-def reveal(text: str, is_changed: bool = False) -> str:
-    r"""The text with control, format and surrogate characters as escapes such as \u200b.
-
-    Args:
-        text: Any text.
-        is_changed: Show combining marks, joiners, spaces and line ends too.
-    """
-    return "".join(_reveal(char, is_changed) for char in text)
-
-
-def _reveal(char: str, is_changed: bool) -> str:
-    if char in SPACES:
-        return SPACES[char] if is_changed else char
-    category = unicodedata.category(char)
-    is_hidden = category in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in JOINERS
-    is_odd = is_changed and (category in ("Mn", "Zs") or char in JOINERS)
-    return ascii(char)[1:-1] if is_hidden or is_odd else char
 
 
 def _stretches(before: str, after: str) -> Iterator[tuple[bool, int, int, int, int]]:

@@ -1,6 +1,5 @@
 """The data report as one HTML page that needs nothing but itself."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from tuneline.data.advice import advise
 from tuneline.data.cleaning.config import PERSONAL_DEFAULTS
 from tuneline.data.cleaning.personal_data import mask
 from tuneline.data.drops import Drop, Finding
-from tuneline.data.excerpts import Marked, excerpt, mark_changes, reveal, shorten
+from tuneline.data.excerpts import Marked, excerpt, mark_changes, shorten
+from tuneline.pages.rendering import environment, write_page
+from tuneline.pages.revealing import reveal
 from tuneline.reports import DataReport
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ def write_html(
             n_examples=N_EXAMPLES,
         )
     )
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(page.encode(errors="backslashreplace"))
-    part.replace(path)
+    write_page(path, page)
 
 
 def _collect(drops: Iterable[Drop], findings: Iterable[Finding]) -> Examples:
@@ -137,36 +136,20 @@ def _binned(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: int(item[0]) if item[0].isdigit() else 1 << 60)
 
 
-def _width(n: int, most: int) -> str:
-    """Length of a bar in percent; what is not 0 can be seen."""
-    return f"{max(100 * n / most, 0.4):.1f}%" if n and most else "0"
-
-
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("tuneline.data"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "n": "{:,}".format,
+    found = environment("tuneline.data")
+    found.filters |= {
         "spell": wording.spell,
-        "reveal": reveal,
         "said": lambda text: reveal(mask(text)),
         "shorten": shorten,
         "ordered": _ordered,
         "binned": _binned,
     }
-    environment.globals |= {
+    found.globals |= {
         "share": wording.share,
-        "width": _width,
         "verdict": wording.verdict,
         "certify": wording.certify,
         "count": wording.count,
         "count_dropped": wording.count_dropped,
     }
-    return environment
+    return found

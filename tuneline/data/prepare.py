@@ -139,7 +139,7 @@ def prepare(
         "max_seq_tokens": max_seq_tokens,
         "is_draft": is_draft,
         "semantic_model": _model_digest(config),
-        **code_version("data", "records", "reports/data"),
+        **code_version("data", "pages", "records", "reports/data"),
         **package_versions("polars", "numba", "scikit-learn", "transformers"),
     }
     label = digest_of(inputs)[:16]
