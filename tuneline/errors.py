@@ -21,6 +21,10 @@ class TrainingError(TunelineError):
     """Training cannot start or did not give a usable adapter."""
 
 
+class KilledError(TrainingError):
+    """A process of a training was killed; its last complete checkpoint is kept."""
+
+
 class SearchError(TunelineError):
     """Settings cannot be searched for, or every trial failed."""
 

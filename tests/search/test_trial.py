@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import TRAINING
 from tuneline.base_model import BaseModelRef
-from tuneline.errors import TrainingError
+from tuneline.errors import KilledError, TrainingError
 from tuneline.machine import this_machine
 from tuneline.records import Record, write_records
 from tuneline.search.space import for_trials
@@ -72,6 +72,25 @@ def test_a_trial_in_processes_of_its_own_stops_with_all_of_them(bench: Bench):
     assert outcome.is_stopped
     assert not folders(bench)
     assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.mark.slow
+def test_a_trial_with_a_killed_process_keeps_its_checkpoints(bench: Bench):
+    import psutil
+
+    before = set(psutil.Process().children(recursive=True))
+    config = CONFIG.model_copy(update={"n_processes": 2, "max_steps": 400})
+
+    def kill(loss: float, step: int) -> bool:
+        if step >= 6:
+            ranks = set(psutil.Process().children(recursive=True)) - before
+            next(p for p in ranks if "tuneline.training.worker" in p.cmdline()).kill()
+        return False
+
+    with pytest.raises(KilledError, match="go on from there"):
+        run_trial(bench, config, kill, lambda metrics, step: None)
+    checkpoints = list((bench.folder / trial_key(config)).glob("**/checkpoint-*"))
+    assert checkpoints
 
 
 def test_a_loss_that_is_no_number_stops_a_trial(bench: Bench, monkeypatch):

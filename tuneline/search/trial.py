@@ -10,6 +10,7 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from tuneline.base_model import BaseModelRef
+from tuneline.errors import KilledError
 from tuneline.machine import Machine
 from tuneline.progress import Progress, silent
 from tuneline.reports import TrainingReport, load_report
@@ -61,7 +62,8 @@ def run_trial(
 ) -> Outcome:
     """Train with a trial's settings, leaving nothing behind but the outcome.
 
-    The checkpoints of a killed trial stay, and a trial with the same settings goes on from them.
+    The checkpoints of a killed trial, or of one with a killed process, stay, and a trial with the
+    same settings goes on from them.
 
     Args:
         bench: What all trials share.
@@ -78,6 +80,8 @@ def run_trial(
             outcome = _train(bench, config, folder, is_behind, log_metrics, progress)
         except _Stopped as stopped:
             outcome = Outcome(stopped.loss, True)
+        except KilledError:
+            raise
         except Exception:
             _remove(folder)
             raise

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tuneline.base_model import BaseModelRef
-from tuneline.errors import TrainingError, TunelineError
+from tuneline.errors import KilledError, TrainingError, TunelineError
 from tuneline.machine import Machine
 from tuneline.processes import GRACE_S, reap, run
 from tuneline.progress import Progress, silent
@@ -147,7 +147,7 @@ def failed(folder: Path, code: int) -> TunelineError:
     for rank, number in ended.items():
         name = signal.Signals(number).name
         why = ", as the system does when memory runs out" if number == signal.SIGKILL else ""
-        return TrainingError(
+        return KilledError(
             f"training process of rank {rank} was ended by {name}{why}; {output}. The last "
             "complete checkpoint is kept: run the same command again to go on from there"
         )
