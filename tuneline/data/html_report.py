@@ -138,13 +138,13 @@ def _binned(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _environment() -> "Environment":
     found = environment("tuneline.data")
-    found.filters |= {
-        "spell": wording.spell,
-        "said": lambda text: reveal(mask(text)),
-        "shorten": shorten,
-        "ordered": _ordered,
-        "binned": _binned,
-    }
+    found.filters.update(
+        spell=wording.spell,
+        said=lambda text: reveal(mask(text)),
+        shorten=shorten,
+        ordered=_ordered,
+        binned=_binned,
+    )
     found.globals |= {
         "share": wording.share,
         "verdict": wording.verdict,
