@@ -26,8 +26,8 @@ from tuneline.store import StageOutput, Store, code_version, file_digests, packa
 
 T = TypeVar("T")
 CODE = (
-    *("records", "data/reading", "data/cleaning", "data/ingest", "data/keys", "data/drops"),
-    *("data/splitting", "data/tokens"),
+    *("records", "language", "data/reading", "data/cleaning", "data/ingest", "data/keys"),
+    *("data/drops", "data/splitting", "data/tokens"),
 )
 ROWS_PER_BATCH = 2_000
 RECORDS, DROPS, FINDINGS, REPORT = (

@@ -11,11 +11,11 @@ from tuneline.data.cleaning.config import (
     CleaningConfig,
 )
 from tuneline.data.cleaning.faults import FAULTS, Fault, Subject
-from tuneline.data.cleaning.language import identify_language
 from tuneline.data.cleaning.menders import mend_record
 from tuneline.data.cleaning.protection import protect
 from tuneline.data.cleaning.texts import Draft, report_finding
 from tuneline.data.drops import Drop, Finding, drop_record
+from tuneline.language import identify_language
 from tuneline.records import Record
 
 log = logging.getLogger(__name__)

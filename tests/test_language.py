@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from tuneline.data.cleaning.language import identify_language, identify_text
+from tuneline.language import identify_language, identify_text
 from tuneline.records import Message, Record
 
 
