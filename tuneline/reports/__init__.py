@@ -22,7 +22,7 @@ from tuneline.reports.evaluation import (
     SliceDifference,
 )
 from tuneline.reports.guards import Forgetting, ForgettingVerdict, Look
-from tuneline.reports.quantization import QuantizationReport, QuantizedVariant
+from tuneline.reports.quantization import QuantizationReport, QuantizedVariant, StoredWeights
 from tuneline.reports.saving import load_report, save_report
 from tuneline.reports.training import TrainingReport
 
@@ -44,11 +44,13 @@ __all__ = [
     "Leak",
     "LeakCheck",
     "Look",
+    "Noise",
     "QuantizationReport",
     "QuantizedVariant",
     "Regressions",
     "Score",
     "SliceDifference",
+    "StoredWeights",
     "TrainingReport",
     "load_report",
     "save_report",

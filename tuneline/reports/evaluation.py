@@ -1,7 +1,7 @@
 """Scores of models on a holdout, and their differences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 ALL = "all"
@@ -31,7 +31,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Mean paired difference candidate - baseline, with its 95 % interval."""
+    """Mean paired difference candidate - baseline, with its interval and what it tells."""
 
     value: float
     low: float
@@ -39,7 +39,38 @@ class Difference:
     n: int
     """Records scored for both models."""
     verdict: ComparisonVerdict
-    """better: the interval is above 0; worse: below 0; else cannot tell."""
+    """better: beyond doubt above `threshold`; worse: below it; else cannot tell."""
+    threshold: float = 0.0
+    """The difference that verdict and p-values are about; -0.05 asks for a loss of at most that."""
+    p_value: float = 1.0
+    """Two-sided: how often chance alone is that far from `threshold`."""
+    p_adjusted: float = 1.0
+    """After Holm over the differences that are judged together; what the verdict rests on."""
+    detectable: float | None = None
+    """Least difference that so many records show with the wanted power; known before the candidate
+    answers, from the baseline's scores alone."""
+    more_rows: int | None = None
+    """About so many records more would show the wanted gain; 0: these would have shown it. None
+    where the verdict is sure."""
+
+    @property
+    def answer(self) -> str:
+        """The verdict in words, such as `better` or `better than -0.05`."""
+        if self.verdict == "cannot tell" or self.threshold == 0:
+            return self.verdict
+        return f"{self.verdict} than {self.threshold:+.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How far the scores of one model move when it answers the same records once more."""
+
+    n_repeats: int
+    """Times that it answered again, each in other batches."""
+    changed_fraction: float
+    """Records whose answer was another at least once."""
+    moved: Mapping[str, Mapping[str, float]]
+    """Slice -> metric -> largest distance of a repeat's mean from the reported one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +88,8 @@ class EvalReport:
     """Slice -> metric -> score; slice `all` holds every record."""
     tokens_per_s: float
     """Generated tokens per second of wall time."""
+    noise: Noise | None = None
+    """None where no repeats were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +139,8 @@ class Comparison:
     baseline: EvalReport
     differences: Mapping[str, Difference]
     """Slice -> difference of `task_score`."""
+    metrics: Mapping[str, Difference] = field(default_factory=dict)
+    """Metric that the gate asks for -> its difference over all records; `task_score` among them."""
     slices: tuple[SliceDifference, ...] = ()
     """The holdout by source, label, length and language."""
     regressions: Regressions | None = None
