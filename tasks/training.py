@@ -94,6 +94,7 @@ def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> 
             "training/chat_format",
             "training/prompt_tokens",
             "base_model",
+            "export",
         ),
         **package_versions("torch", "transformers", "peft"),
     }

@@ -33,6 +33,10 @@ class EvaluationError(TunelineError):
     """Scores cannot be computed or compared."""
 
 
+class QuantizationError(TunelineError):
+    """A variant cannot be made, or is not the model that it should be."""
+
+
 class GateError(TunelineError):
     """A report lacks what the promotion gate needs."""
 

@@ -1,6 +1,7 @@
 """Each quantization of a merged model: what was saved is what was made, and it answers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,15 +9,17 @@ import pytest
 import torch
 
 from tuneline.base_model import BaseModelRef, load_model
+from tuneline.errors import QuantizationError
 from tuneline.generation import GenerationConfig, Generator, ModelArtifact
 from tuneline.machine import this_machine
-from tuneline.quantization import methods
-from tuneline.quantization.methods import QUANTIZATIONS, size_mib
+from tuneline.quantization import bits_and_bytes
+from tuneline.quantization.methods import QUANTIZATIONS, with_needed
 from tuneline.records import Record
 from tuneline.reports import TrainingReport
 from tuneline.training.merging import merge
 
 IDS = list(range(5, 25))
+BITSANDBYTES = ("int8", "nf4", "fp4")
 
 
 class Quantized(NamedTuple):
@@ -39,7 +42,7 @@ def merged_model(
     return out
 
 
-@pytest.fixture(scope="module", params=QUANTIZATIONS)
+@pytest.fixture(scope="module", params=BITSANDBYTES)
 def quantized(
     request: pytest.FixtureRequest,
     merged_model: Path,
@@ -52,8 +55,10 @@ def quantized(
         return loaded[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods, "load_model", load_and_remember)
-        QUANTIZATIONS[request.param](merged_model, this_machine(), out)
+        patch.setattr(bits_and_bytes, "load_model", load_and_remember)
+        write = QUANTIZATIONS[request.param].write
+        assert write is not None
+        write(merged_model, this_machine(), out, ())
     return Quantized(request.param, out, loaded[0])
 
 
@@ -85,13 +90,49 @@ def test_a_variant_is_near_the_merged_model_and_not_equal(quantized: Quantized, 
 def test_a_variant_says_how_it_was_quantized_and_is_smaller(
     quantized: Quantized, merged_model: Path
 ):
-    settings = json.loads((quantized.folder / "config.json").read_text())["quantization_config"]
-    assert (settings["load_in_8bit"], settings["load_in_4bit"]) == {
-        "int8": (True, False), "nf4": (False, True)
+    settings = json.loads((quantized.folder / "config.json").read_text())
+    said = settings["quantization_config"]
+    assert (said["load_in_8bit"], said["load_in_4bit"]) == {
+        "int8": (True, False), "nf4": (False, True), "fp4": (False, True)
     }[quantized.name]  # fmt: skip
-    weights = merged_model / "model.safetensors"
-    assert size_mib(merged_model) == round(weights.stat().st_size / 2**20, 1)
-    assert 0 < size_mib(quantized.folder) < size_mib(merged_model)
+    assert (settings["rope_theta"], settings["torch_dtype"]) == (10000.0, "bfloat16")
+    stored = QUANTIZATIONS[quantized.name].inspect(quantized.folder)
+    assert 0 < stored.size_mib < QUANTIZATIONS["bf16"].inspect(merged_model).size_mib
+
+
+def test_the_headers_tell_types_and_bits_per_weight(quantized: Quantized, merged_model: Path):
+    """By hand: 2 layers of 7 matrices; embeddings, head, norms and biases stay in 16 bit."""
+    whole = QUANTIZATIONS["bf16"].inspect(merged_model)
+    stored = QUANTIZATIONS[quantized.name].inspect(quantized.folder)
+    assert whole.bits_per_weight == 16
+    assert list(whole.tensor_types) == ["BF16"]
+    assert stored.tensor_types[quantized.name] == 14
+    assert sum(stored.tensor_types.values()) == whole.tensor_types["BF16"]
+    assert stored.fallbacks == ()
+    low, high = {"int8": (8, 16), "nf4": (4, 10), "fp4": (4, 10)}[quantized.name]
+    assert low < stored.bits_per_weight < high
+
+
+def test_a_variant_comes_behind_what_it_is_made_from_and_compared_with():
+    assert with_needed(["nf4", "int8"]) == ["bf16", "nf4", "int8"]
+    assert with_needed([]) == []
+
+
+@pytest.mark.parametrize("name", QUANTIZATIONS)
+def test_every_quantization_names_others_that_exist_and_engines_that_load_it(name: str):
+    from tuneline.generation import ENGINES
+
+    method = QUANTIZATIONS[name]
+    assert {method.made_from, method.reference} <= QUANTIZATIONS.keys()
+    assert QUANTIZATIONS[method.reference].engine == method.engine
+    assert QUANTIZATIONS[method.reference].reference == method.reference
+    assert method.engine in ENGINES
+
+
+def test_a_package_that_is_missing_is_named_with_the_way_to_get_it():
+    method = replace(QUANTIZATIONS["nf4"], packages=("no-such-package",), extra="gguf")
+    with pytest.raises(QuantizationError, match=r"nf4 needs the package no-such-package.*\[gguf"):
+        method.check_installed("nf4")
 
 
 def test_a_variant_answers_from_its_folder_alone(quantized: Quantized, records: list[Record]):

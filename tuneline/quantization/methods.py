@@ -1,44 +1,33 @@
-"""QUANTIZATIONS: name -> how the merged model is quantized and saved."""
+"""QUANTIZATIONS: name -> how a merged model is made smaller, what runs it, what it is held to."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterable
 
-from tuneline.base_model import load_model, load_tokenizer
-from tuneline.machine import Machine
-
-REFERENCE = "bf16"
-"""The merged model as it is, which every variant is compared with."""
+from tuneline.quantization.bits_and_bytes import fp4, int8, nf4
+from tuneline.quantization.method import REFERENCE, Quantization, Write
+from tuneline.quantization.safetensors_headers import inspect
 
 
-def int8(merged_model: Path, machine: Machine, out: Path) -> None:
-    """LLM.int8() of bitsandbytes (Dettmers et al. 2022): 8-bit weights, outliers in 16 bit."""
-    from transformers import BitsAndBytesConfig
-
-    _save_quantized(merged_model, machine, out, BitsAndBytesConfig(load_in_8bit=True))
+def _by_bitsandbytes(write: Write) -> Quantization:
+    packages = ("torch", "transformers", "bitsandbytes")
+    return Quantization(write, inspect, packages=packages, modules=("quantization/bits_and_bytes",))
 
 
-def nf4(merged_model: Path, machine: Machine, out: Path) -> None:
-    """4-bit NormalFloat of bitsandbytes with double quantization (Dettmers et al. 2023)."""
-    from transformers import BitsAndBytesConfig
-
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=machine.dtype,
-    )
-    _save_quantized(merged_model, machine, out, config)
+QUANTIZATIONS: dict[str, Quantization] = {
+    REFERENCE: Quantization(None, inspect),
+    "int8": _by_bitsandbytes(int8),
+    "nf4": _by_bitsandbytes(nf4),
+    "fp4": _by_bitsandbytes(fp4),
+}
 
 
-def _save_quantized(merged_model: Path, machine: Machine, out: Path, config: object) -> None:
-    model = load_model(merged_model, machine.for_storage, quantization_config=config)
-    model.save_pretrained(out)
-    load_tokenizer(merged_model).save_pretrained(out)
+def with_needed(names: Iterable[str]) -> list[str]:
+    """Variants in the order in which they are made: each behind what it needs.
 
-
-QUANTIZATIONS: dict[str, Callable[[Path, Machine, Path], None]] = {"int8": int8, "nf4": nf4}
-
-
-def size_mib(model: Path) -> float:
-    """Weights on disk, MiB."""
-    return round(sum(file.stat().st_size for file in model.glob("*.safetensors")) / 2**20, 1)
+    What it is made from and what it is compared with come along, also where nobody named them.
+    """
+    ordered: list[str] = []
+    for name in names:
+        method = QUANTIZATIONS[name]
+        needed = [n for n in (method.reference, method.made_from) if n != name]
+        ordered += [n for n in [*with_needed(needed), name] if n not in ordered]
+    return ordered

@@ -1,8 +1,23 @@
 """Quantized variants side by side."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuneline.reports.evaluation import Score
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWeights:
+    """What the files of a variant really hold."""
+
+    size_mib: float
+    """Weights on disk, MiB."""
+    bits_per_weight: float
+    """8 x bytes of all tensors, scales included / weights of the model."""
+    tensor_types: Mapping[str, int]
+    """Type, such as `nf4`, `BF16` or `Q4_K` -> tensors."""
+    fallbacks: tuple[str, ...] = ()
+    """Matrices that the method had to leave in a wider type, as `name: type`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneline.base_model import load_model, load_tokenizer
 from tuneline.errors import TrainingError
+from tuneline.export import finish_export
 from tuneline.machine import Machine
 from tuneline.records import Record
 from tuneline.training.chat_format import encode
@@ -55,6 +56,7 @@ def merge(
         )
     merged.to(machine.for_storage.dtype).save_pretrained(out)
     tokenizer.save_pretrained(out)
+    finish_export(out)
     return agreement
 
 
