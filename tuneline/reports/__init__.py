@@ -23,12 +23,14 @@ from tuneline.reports.evaluation import (
 )
 from tuneline.reports.guards import Forgetting, ForgettingVerdict, Look
 from tuneline.reports.quantization import QuantizationReport, QuantizedVariant, StoredWeights
+from tuneline.reports.review import Agreement, JudgeReport, ReviewReport, WinRate
 from tuneline.reports.saving import load_report, save_report
 from tuneline.reports.training import TrainingReport
 
 __all__ = [
     "ALL",
     "TASK_SCORE",
+    "Agreement",
     "Certificate",
     "Cluster",
     "Comparison",
@@ -41,6 +43,7 @@ __all__ = [
     "FileReport",
     "Forgetting",
     "ForgettingVerdict",
+    "JudgeReport",
     "Leak",
     "LeakCheck",
     "Look",
@@ -48,10 +51,12 @@ __all__ = [
     "QuantizationReport",
     "QuantizedVariant",
     "Regressions",
+    "ReviewReport",
     "Score",
     "SliceDifference",
     "StoredWeights",
     "TrainingReport",
+    "WinRate",
     "load_report",
     "save_report",
 ]
