@@ -133,8 +133,8 @@ def test_a_trained_model_answers_and_stops_at_its_end_token(
 def test_an_answer_that_never_ends_is_cut_and_counted(untrained: Generator):
     ids = untrained.engine.tokenizer("Yes No Yes", add_special_tokens=False)["input_ids"]
     end = untrained.engine.tokenizer.eos_token_id
-    whole = untrained.engine._prediction(ids)
-    ended = untrained.engine._prediction([*ids, end, *ids])
+    whole = untrained.engine.chat.prediction(ids)
+    ended = untrained.engine.chat.prediction([*ids, end, *ids])
     assert whole == Prediction("Yes No Yes", len(ids))
     assert ended == Prediction("Yes No Yes", len(ids) + 1)
 

@@ -1,10 +1,10 @@
 """Prompts to predictions, by whichever runtime an artifact is made for."""
 
 from tuneline.generation.artifact import ModelArtifact, Prediction
+from tuneline.generation.chat_tokens import end_token_ids, render_prompt
 from tuneline.generation.config import GenerationConfig
 from tuneline.generation.engine import ENGINES, Engine
 from tuneline.generation.generator import Generator
-from tuneline.generation.transformers_engine import end_token_ids, render_prompt
 
 __all__ = [
     "ENGINES",
