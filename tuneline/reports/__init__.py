@@ -17,12 +17,18 @@ from tuneline.reports.evaluation import (
     Difference,
     Dimension,
     EvalReport,
+    Noise,
     Regressions,
     Score,
     SliceDifference,
 )
 from tuneline.reports.guards import Forgetting, ForgettingVerdict, Look
-from tuneline.reports.quantization import QuantizationReport, QuantizedVariant, StoredWeights
+from tuneline.reports.quantization import (
+    Fidelity,
+    QuantizationReport,
+    QuantizedVariant,
+    StoredWeights,
+)
 from tuneline.reports.review import Agreement, JudgeReport, ReviewReport, WinRate
 from tuneline.reports.saving import load_report, save_report
 from tuneline.reports.training import TrainingReport
@@ -40,6 +46,7 @@ __all__ = [
     "Difference",
     "Dimension",
     "EvalReport",
+    "Fidelity",
     "FileReport",
     "Forgetting",
     "ForgettingVerdict",
