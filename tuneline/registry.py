@@ -1,8 +1,7 @@
 """The MLflow model registry: versions of each domain's adapter, and the ledger of its releases.
 
 A domain is one registered model. Its ledger is a second one, `<domain>-ledger`, whose versions are
-the events: MLflow hands out their numbers uniquely and takes an event's fields in the same call,
-so an event is there whole or not at all. Release tags and aliases only mirror the ledger.
+the events (`entries.py` says why). Release tags and aliases only mirror the ledger.
 """
 
 import json
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from tuneline.entries import MAX_TRIES, add_entry, search_entries
 from tuneline.errors import RegistryError
 from tuneline.release.event import Event, from_tags, to_tags
 from tuneline.release.ledger import LedgerState, OvertakenError, overtaken, replay
@@ -46,8 +46,6 @@ EVENT_SOURCE = "tuneline-ledger:/event"
 """MLflow wants a source for every version; an event has no files."""
 MAX_ATTEMPTS = 100
 """Writes lost to other writers before one gives up."""
-MAX_TRIES = 10
-"""Calls to a busy MLflow, or rounds of mending, before one gives up."""
 MAX_TAG_CHARS = 200
 
 
@@ -161,7 +159,7 @@ class Registry:
             model = self._upload(domain, adapter, candidate, lineage, run_id)
             tags = {"candidate": candidate, **_short_tags(lineage)}
             more = {"run_id": run_id, "model_id": model.model_id, "description": description}
-            number = self._create(domain, model.artifact_location, tags, **more)
+            number = add_entry(self.client, domain, model.artifact_location, tags, **more)
         event = Event(
             "register", domain, actor, "", f"register:{candidate}", number,
             evidence=digest_of(lineage),
@@ -234,7 +232,7 @@ class Registry:
         Raises:
             OvertakenError: Another writer was first; the message says who.
         """
-        self._create(f"{event.domain}-ledger", EVENT_SOURCE, to_tags(event))
+        add_entry(self.client, f"{event.domain}-ledger", EVENT_SOURCE, to_tags(event))
         state = self.state(event.domain)
         if written := state.by_key(event.key):
             log.info("registry: event=%d %s", written.number, written)
@@ -364,47 +362,7 @@ class Registry:
             self.client.log_model_artifact(model_id, str(path))
 
     def _search(self, name: str, more: str = "") -> Iterator["ModelVersion"]:
-        """Versions by rising number: pages and the tags query then agree while others write."""
-        token: str | None = None
-        while True:
-            page = self.client.search_model_versions(
-                f"name = '{name}'{more}", order_by=["version_number ASC"], page_token=token
-            )
-            yield from page
-            if not (token := page.token):
-                return
-
-    def _create(self, name: str, source: str, tags: dict[str, str], **more: str) -> str:
-        """Add a version with its tags in one call; MLflow gives up on busy numbers, this does not.
-
-        Raises:
-            RegistryError: MLflow refuses.
-        """
-        from mlflow.exceptions import MlflowException
-
-        for attempt in range(MAX_TRIES):
-            try:
-                entry = self.client.create_model_version(
-                    name, source, tags=tags, await_creation_for=0, **more
-                )
-                return str(entry.version)
-            except MlflowException as error:
-                if error.error_code == "RESOURCE_DOES_NOT_EXIST" and attempt == 0:
-                    self._create_model(name)
-                elif error.error_code not in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
-                    raise RegistryError(f"MLflow refused a version of {name}: {error}") from error
-                else:
-                    time.sleep(random.uniform(0, 0.1))
-        raise RegistryError(f"MLflow could not add a version to {name}; try again later")
-
-    def _create_model(self, name: str) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self.client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        return search_entries(self.client, name, more)
 
 
 def _files_gone(version: Version) -> RegistryError:
