@@ -132,8 +132,8 @@ def test_rouge_l_of_the_paper():
 
 
 def test_words_of_mixed_text():
-    assert words("甲方 pays 5%，违约金") == ["甲方", "pays", "5", "违约金"]
-    assert words("？！ ...") == []
+    assert words("甲方 pays 5%，违约金") == ("甲方", "pays", "5", "违约金")
+    assert words("？！ ...") == ()
 
 
 def test_bleu_of_a_mixed_text_is_that_of_the_language_of_its_reference():
