@@ -95,6 +95,7 @@ def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> 
             "training/prompt_tokens",
             "base_model",
             "export",
+            "fidelity",
         ),
         **package_versions("torch", "transformers", "peft"),
     }

@@ -18,6 +18,25 @@ class StoredWeights:
     """Type, such as `nf4`, `BF16` or `Q4_K` -> tensors."""
     fallbacks: tuple[str, ...] = ()
     """Matrices that the method had to leave in a wider type, as `name: type`."""
+    asked_bits_per_weight: float | None = None
+    """Bits per weight without the fallbacks: what the format's name promises for this model; None
+    where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """One model's next-token distributions against a reference's, on the same answers."""
+
+    top1_agreement: float
+    """Share of answer tokens at which both have the same most likely token, in [0, 1]."""
+    kl: float
+    """Mean KL divergence of the reference from the other per answer token, nats."""
+    perplexity: float
+    """Of the answers, by the other model."""
+    reference_perplexity: float
+    """Of the same answers, by the reference."""
+    n_tokens: int
+    """Answer tokens, end tokens included."""
 
 
 @dataclass(frozen=True, slots=True)
