@@ -56,7 +56,11 @@ def test_what_a_profile_leaves_out_has_its_default(small: str):
         ("training.rank", "wide", r"training\.rank = 'wide': .*valid integer"),
         ("training", None, r"training = None: .*valid dictionary"),
         ("training.early_stopping_patience", 2, "training: .*needs validate_every_steps"),
-        ("evaluation.generation.max_tokens", 9, "allowed there: batch_size, max_new_tokens$"),
+        (
+            "evaluation.generation.max_tokens",
+            9,
+            "allowed there: batch_size, batch_tokens, engine, max_new_tokens, perplexity$",
+        ),
         ("quantization.variants", ["int4"], r"variants\.0 = 'int4': .*'int8' or 'nf4'"),
         ("domain", "Law Firm", r"domain = 'Law Firm': .*\^\[a-z\]\[a-z0-9_\]"),
         ("base_model.source", "hub", r"base_model: a hub model needs `revision`"),

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tuneline.base_model import BaseModelRef, load_tokenizer
 from tuneline.generation import (
@@ -17,7 +15,6 @@ from tuneline.generation import (
     end_token_ids,
     render_prompt,
 )
-from tuneline.generation.batching import batches_by_length
 from tuneline.machine import this_machine
 from tuneline.records import Message, Record
 from tuneline.reports import TrainingReport
@@ -50,15 +47,6 @@ def not_enough_memory() -> None:
 
 def no_memory_on_gpu() -> None:
     raise torch.OutOfMemoryError("CUDA out of memory")
-
-
-@given(st.lists(st.integers(0, 50)), st.integers(1, 9))
-def test_batches_hold_every_index_once_and_fall_in_length(lengths: list[int], batch_size: int):
-    batches = list(batches_by_length(lengths, batch_size))
-    order = [index for batch in batches for index in batch]
-    assert sorted(order) == list(range(len(lengths)))
-    assert [lengths[i] for i in order] == sorted(lengths, reverse=True)
-    assert all(len(batch) == batch_size for batch in batches[:-1])
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])

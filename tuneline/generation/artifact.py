@@ -16,7 +16,7 @@ class ModelArtifact:
     """Identifies base weights, adapter and quantization together."""
     adapter: Path | None = None
     engine: str = "transformers"
-    """Key of `ENGINES`: the runtime that loads it."""
+    """Key of `ENGINES`: the runtime that its files are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,16 @@ class Prediction:
     n_tokens: int
     """Generated tokens, end token included."""
     latency_s: float = 0.0
-    """Seconds from the start of its batch to its last token."""
+    """Seconds from the start of its batch to its last token: what a request waits for that is
+    served in such a batch. Time in a queue before the batch is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a model finds a given answer, teacher-forced."""
+
+    nll: float | None
+    """Sum of -ln p over the answer's tokens and its end token; None where it did not fit in
+    memory."""
+    n_tokens: int
+    """Tokens summed over."""

@@ -1,10 +1,100 @@
-"""Which prompts are generated together: a pure function of their lengths."""
+"""Which prompts are generated together, and running such batches one after the other.
 
-from collections.abc import Iterator, Sequence
+Greedy text changes slightly with the batch that it is made in (16-bit sums round differently), so
+the plan is a function of lengths and settings alone: every model of a comparison, and a run that
+goes on after a kill, sees the same batches.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from tuneline.generation.journal import Finished, Journal
+from tuneline.machine import free_memory, is_out_of_memory
+from tuneline.progress import Progress
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Work = Callable[[Sequence[int]], list[T]]
+"""Does one batch of rows, given by index; one value per row, in their order."""
 
 
-def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first: memory runs out early or never."""
+def plan_batches(
+    lengths: Sequence[int], batch_tokens: int, batch_size: int, new_tokens: int = 0
+) -> list[list[int]]:
+    """Indices in batches of similar length, longest first: memory runs out early or never.
+
+    Args:
+        lengths: Tokens of each row.
+        batch_tokens: Most tokens of a batch, padding and `new_tokens` of each row included; a row
+            that alone has more is a batch of its own.
+        batch_size: Most rows of a batch.
+        new_tokens: Tokens that may be added to each row.
+    """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    batches = []
+    start = 0
+    while start < len(order):
+        width = max(1, lengths[order[start]] + new_tokens)
+        n_rows = max(1, min(batch_size, batch_tokens // width))
+        batches.append(order[start : start + n_rows])
+        start += n_rows
+    return batches
+
+
+def run_batches(
+    plan: Sequence[Sequence[int]],
+    work: Work[T],
+    failed: T,
+    progress: Progress,
+    journal: Journal[T] | None = None,
+) -> tuple[list[T], float]:
+    """Do every batch of a plan that is not in the journal yet.
+
+    Args:
+        plan: Holds every row from 0 to N - 1 once.
+        work: Does one batch; halved while it does not fit in memory.
+        failed: Value of a row that does not fit alone.
+        progress: Told the rows done after each batch.
+        journal: Where finished batches are kept, so that a killed run goes on behind them.
+
+    Returns:
+        N values in the order of the rows, and the seconds of wall time that the batches took, in
+        this process and in those before it.
+    """
+    n_rows = sum(len(batch) for batch in plan)
+    finished = journal.read() if journal else {}
+    values: dict[int, T] = {}
+    seconds = 0.0
+    progress(0, n_rows)
+    for batch in plan:
+        rows = tuple(batch)
+        done = finished.get(rows)
+        if done is None:
+            started = time.monotonic()
+            found = _halving(work, rows, failed)
+            done = Finished(rows, found, time.monotonic() - started)
+            if journal:
+                journal.append(done)
+        values.update(zip(rows, done.values, strict=True))
+        seconds += done.seconds
+        progress(len(values), n_rows)
+    return [values[row] for row in range(n_rows)], seconds
+
+
+def _halving(work: Work[T], rows: tuple[int, ...], failed: T) -> list[T]:
+    """One batch; on out-of-memory its halves, one by one."""
+    try:
+        return work(rows)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    free_memory()  # the error is gone by now, and with it the frames that held the batch
+    if len(rows) == 1:
+        log.warning("generate: row %d does not fit in memory", rows[0])
+        return [failed]
+    half = len(rows) // 2
+    log.warning("generate: out of memory, batch of %d halved", len(rows))
+    return _halving(work, rows[:half], failed) + _halving(work, rows[half:], failed)

@@ -1,10 +1,11 @@
 """The one interface to every runtime that generates: transformers, llama.cpp, vLLM."""
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from tuneline.generation.artifact import ModelArtifact, Prediction
+from tuneline.errors import EvaluationError
+from tuneline.generation.artifact import Likelihood, ModelArtifact, Prediction
 from tuneline.generation.config import GenerationConfig
 from tuneline.machine import Machine
 from tuneline.records import Message
@@ -54,6 +55,22 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchScorer(Protocol):
+    """An engine that measures how likely many answers are in one forward pass."""
+
+    vocabulary: int
+    """Logits of one token."""
+
+    def answer_nll(self, prompts: Sequence[str], answers: Sequence[str]) -> list[Likelihood]:
+        """Likelihoods of the answers to one batch of rendered prompts.
+
+        Raises:
+            MemoryError, RuntimeError: The batch does not fit; `is_out_of_memory` knows them.
+        """
+        ...
+
+
 EngineLoader = Callable[[ModelArtifact, Machine, GenerationConfig], Engine]
 
 
@@ -72,3 +89,37 @@ ENGINES: dict[str, EngineLoader] = {
     "llama_cpp": _lazy("llama_cpp_engine", "LlamaCppEngine"),
     "vllm": _lazy("vllm_engine", "VllmEngine"),
 }
+
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "transformers": ("torch", "transformers", "peft", "bitsandbytes"),
+    "llama_cpp": ("llama-cpp-python",),
+    "vllm": ("vllm",),
+}
+"""Engine -> distributions whose versions decide what it answers."""
+INSTALL: Mapping[str, str] = {
+    "llama_cpp": "run `pip install 'tuneline[gguf]'`",
+    "vllm": "run `pip install vllm` on a machine with a GPU, or set "
+    "evaluation.generation.engine to transformers",
+}
+
+
+def engine_name(artifact: ModelArtifact, config: GenerationConfig) -> str:
+    """Key of `ENGINES` that runs an artifact: settings choose among those for its files."""
+    return config.engine if artifact.engine == "transformers" else artifact.engine
+
+
+def engine_versions(name: str) -> dict[str, str]:
+    """Installed versions of what an engine is made of, as inputs of a stage.
+
+    Raises:
+        EvaluationError: There is no such engine, or it is not installed; says what would help.
+    """
+    if name not in PACKAGES:
+        raise EvaluationError(f"unknown engine {name!r}; known are {', '.join(PACKAGES)}")
+    try:
+        return {f"version:{package}": metadata.version(package) for package in PACKAGES[name]}
+    except metadata.PackageNotFoundError as error:
+        way_out = INSTALL.get(name, "install Tuneline again")
+        raise EvaluationError(
+            f"the engine {name} needs {error.name}, which is not installed; {way_out}"
+        ) from error

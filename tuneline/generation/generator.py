@@ -1,83 +1,148 @@
-"""Prompts to predictions: greedy, batched by length, and bounded in memory."""
+"""Prompts to predictions: greedy, in planned batches, resumable, and bounded in memory."""
 
-import gc
-import logging
-import time
+import hashlib
+import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
 
-from tuneline.errors import EvaluationError
-from tuneline.generation.artifact import ModelArtifact, Prediction
-from tuneline.generation.batching import batches_by_length
+from tuneline.generation.artifact import Likelihood, ModelArtifact, Prediction
+from tuneline.generation.batching import plan_batches, run_batches
 from tuneline.generation.config import GenerationConfig
-from tuneline.generation.engine import ENGINES, Engine
-from tuneline.machine import Machine, is_out_of_memory
+from tuneline.generation.engine import (
+    ENGINES,
+    BatchScorer,
+    Engine,
+    engine_name,
+    engine_versions,
+)
+from tuneline.generation.journal import Journal
+from tuneline.generation.likelihood import likelihood
+from tuneline.machine import Machine
 from tuneline.progress import Progress, silent
 from tuneline.records import Message
 
-log = logging.getLogger(__name__)
+MAX_LOGITS = 2**28
+"""Most logits that are held at a time: 1 GiB in float32."""
+
+T = TypeVar("T")
 
 
-class Generator:
-    """A loaded model that answers prompts greedily."""
+class Generator(AbstractContextManager["Generator"]):
+    """A loaded model that answers prompts greedily; a context manager that frees it.
 
-    def __init__(self, engine: Engine, config: GenerationConfig) -> None:
+    Args:
+        engine: The runtime with the model in it.
+        config: How answers are generated.
+        model: Digest of the model, so that no other model goes on in its journal.
+    """
+
+    def __init__(self, engine: Engine, config: GenerationConfig, model: str = "") -> None:
         self.engine = engine
         self.config = config
+        self.model = model
 
     @classmethod
     def load(
         cls, artifact: ModelArtifact, machine: Machine, config: GenerationConfig
     ) -> "Generator":
-        """Load an artifact as a server would, by the engine that it names.
+        """Load an artifact as a server would.
 
         Raises:
-            EvaluationError: There is no such engine.
+            EvaluationError: Its engine is not known or not installed.
         """
-        if artifact.engine not in ENGINES:
-            raise EvaluationError(
-                f"{artifact.name}: unknown engine {artifact.engine!r}; known are "
-                f"{', '.join(ENGINES)}"
-            )
-        return cls(ENGINES[artifact.engine](artifact, machine, config), config)
+        name = engine_name(artifact, config)
+        engine_versions(name)
+        return cls(ENGINES[name](artifact, machine, config), config, artifact.digest)
+
+    def __exit__(self, *error: object) -> None:
+        """Give back the model's memory."""
+        self.engine.close()
+
+    @property
+    def decoding(self) -> str:
+        """How answers come about, part of the identity of their scores."""
+        return f"{self.config.decoding}, {self.engine.identity}"
 
     def generate(
-        self, prompts: Sequence[Sequence[Message]], progress: Progress = silent
+        self,
+        prompts: Sequence[Sequence[Message]],
+        progress: Progress = silent,
+        journal: Path | None = None,
     ) -> tuple[list[Prediction], float]:
         """Answer every prompt.
 
         Args:
             prompts: N conversations, each ending with a user's turn.
             progress: Told the prompts done after each batch.
+            journal: File that keeps finished batches; a killed run goes on behind them.
 
         Returns:
             N predictions in the order of the prompts, and the seconds of wall time they took.
         """
-        started = time.monotonic()
         texts = [self.engine.render(prompt) for prompt in prompts]
-        predictions: list[Prediction | None] = [None] * len(texts)
-        done = 0
-        progress(0, len(texts))
-        for batch in batches_by_length([len(text) for text in texts], self.config.batch_size):
-            for index, answer in zip(batch, self._answer([texts[i] for i in batch]), strict=True):
-                predictions[index] = answer
-            done += len(batch)
-            progress(done, len(texts))
-        return [p for p in predictions if p is not None], time.monotonic() - started
+        plan = plan_batches(
+            self.engine.count_tokens(texts),
+            self.config.batch_tokens,
+            self.config.batch_size,
+            self.config.max_new_tokens,
+        )
+        return run_batches(
+            plan,
+            lambda rows: self.engine.answer([texts[row] for row in rows]),
+            Prediction(None, 0),
+            progress,
+            self._journal(journal, texts, Prediction),
+        )
 
-    def _answer(self, texts: list[str]) -> list[Prediction]:
-        """One batch; on out-of-memory its halves, one by one; a single that fails is unscored."""
-        import torch
+    def reference_nll(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        answers: Sequence[str],
+        progress: Progress = silent,
+        journal: Path | None = None,
+    ) -> list[Likelihood]:
+        """How likely the model finds the given answers, teacher-forced.
 
-        try:
-            return self.engine.answer(texts)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            gc.collect()
-            torch.cuda.empty_cache()
-        if len(texts) == 1:
-            log.warning("generate: a prompt of %d characters does not fit in memory", len(texts[0]))
-            return [Prediction(None, 0)]
-        half = len(texts) // 2
-        log.warning("generate: out of memory, batch of %d halved", len(texts))
-        return self._answer(texts[:half]) + self._answer(texts[half:])
+        Logits are kept for one batch at most, and only those of the answers.
+
+        Args:
+            prompts: N conversations, each ending with a user's turn.
+            answers: N answers to them.
+            progress: Told the answers done after each batch.
+            journal: As for `generate`, another file.
+        """
+        texts = [self.engine.render(prompt) for prompt in prompts]
+        wholes = [text + answer for text, answer in zip(texts, answers, strict=True)]
+        tokens = self.config.batch_tokens
+        if isinstance(self.engine, BatchScorer):
+            tokens = min(tokens, MAX_LOGITS // self.engine.vocabulary)
+        plan = plan_batches(
+            self.engine.count_tokens(wholes), tokens, self.config.batch_size, new_tokens=1
+        )
+        found, _ = run_batches(
+            plan,
+            lambda rows: self._nll([texts[row] for row in rows], [answers[row] for row in rows]),
+            Likelihood(None, 0),
+            progress,
+            self._journal(journal, wholes, Likelihood),
+        )
+        return found
+
+    def _nll(self, prompts: list[str], answers: list[str]) -> list[Likelihood]:
+        if isinstance(self.engine, BatchScorer):
+            return self.engine.answer_nll(prompts, answers)
+        return [
+            likelihood(
+                self.engine.answer_logits(prompt, answer),
+                self.engine.answer_token_ids(prompt, answer),
+            )
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+
+    def _journal(self, path: Path | None, texts: list[str], kind: type[T]) -> Journal[T] | None:
+        if path is None:
+            return None
+        decides = [self.model, self.engine.identity, self.config.model_dump(mode="json"), texts]
+        return Journal(path, hashlib.sha256(json.dumps(decides).encode()).hexdigest(), kind)
