@@ -5,6 +5,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from tuneline.generation import GenerationConfig
 
 
+class GeneralConfig(BaseModel):
+    """Guard against forgetting: general questions that have nothing to do with the domain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    benchmark: str
+    """Name of one of `data.benchmarks`, which the leak check keeps out of train and validation."""
+    max_loss: float = Field(default=0.1, ge=0, le=1)
+    """Score that the candidate may lose against the base model. It is refused where the loss is
+    larger and beyond doubt."""
+    blocks_when_unclear: bool = False
+    """Refuse also where a loss of more than `max_loss` cannot be ruled out."""
+
+
 class EvaluationConfig(BaseModel):
     """How models are measured on the holdout."""
 
@@ -14,3 +28,9 @@ class EvaluationConfig(BaseModel):
     """How answers are generated; the same for base, champion, candidate and quantized variants."""
     max_records: int | None = Field(default=None, ge=10)
     """Most holdout records to answer; the first by digest, so the choice never moves."""
+    right_from: float = Field(default=0.5, gt=0, le=1)
+    """task_score from which an answer counts as right, for the list of regressions."""
+    general: GeneralConfig | None = None
+    """Questions by which the candidate shows that it forgot nothing; unset: none are asked."""
+    max_looks: int = Field(default=50, ge=1)
+    """Candidates that one holdout may judge before reports call it worn."""

@@ -23,6 +23,9 @@ class PromotionGate(BaseModel):
     """A slice that is worse beyond doubt may lose this much task_score, no more."""
     min_scored_fraction: float = Field(default=0.95, ge=0, le=1)
     """Share of the holdout that the candidate must have answered without a failure."""
+    max_regression_share: float | None = Field(default=None, ge=0, le=1)
+    """Of the rows that the baseline has right, the share that the candidate may have wrong; unset:
+    they are counted and listed for a person, and refuse nothing."""
 
 
 @dataclass(frozen=True, slots=True)
