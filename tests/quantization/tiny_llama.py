@@ -1,0 +1,72 @@
+"""A tiny untrained Llama that llama.cpp can convert: 256 wide, as its K-quants want it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from tuneline.random_model import CHAT_TEMPLATE
+
+SPECIAL = ["<unk>", "<|im_start|>", "<|im_end|>"]
+TEXTS = [
+    "system user assistant Yes No Is it even?",
+    "the lender may assign it",
+    "借款人应当支付利息",
+]
+
+
+def write_tiny_llama(out: Path, spread: float = 1.0) -> None:
+    """Two layers, 256 wide, seeded.
+
+    Args:
+        out: An existing folder.
+        spread: Standard deviation of the embeddings; with a large one the model is sure of itself.
+    """
+    tokenizer = llama_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=768,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=tokenizer.convert_tokens_to_ids("<|im_start|>"),
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        rope_parameters={"rope_theta": 50000.0, "rope_type": "default"},
+        tie_word_embeddings=False,
+        initializer_range=0.08,
+        architectures=["LlamaForCausalLM"],
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config).to(torch.bfloat16)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def llama_tokenizer() -> Any:
+    """BPE with bytes for what it does not know, as in Llama 2; trained on a few words."""
+    bpe = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    bpe.normalizer = normalizers.Replace(" ", "▁")
+    bpe.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    bytes_ = [f"<0x{value:02X}>" for value in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=512, special_tokens=[*SPECIAL, *bytes_], show_progress=False
+    )
+    bpe.train_from_iterator(TEXTS, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        unk_token="<unk>",
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        add_prefix_space=False,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
