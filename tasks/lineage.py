@@ -19,7 +19,7 @@ from tuneline.training.trainer import REPORT
 
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets"),
-    *("prefect", "mlflow", "rouge-score", "sacrebleu", "polars", "numpy"),
+    *("prefect", "mlflow", "rapidfuzz", "rjieba", "sacrebleu", "polars", "numpy"),
 )
 TRAINING_CODE = ("training", "base_model", "machine")
 """Modules of `tuneline` that decide an adapter."""
