@@ -21,10 +21,12 @@ from filelock import FileLock
 from tuneline.entries import MAX_TRIES, add_entry, search_entries
 from tuneline.errors import RegistryError
 from tuneline.release.event import Event, from_tags, to_tags
-from tuneline.release.ledger import LedgerState, OvertakenError, overtaken, replay
+from tuneline.release.ledger import ABTest, LedgerState, OvertakenError, overtaken, replay
 from tuneline.release.mirror import WrongAlias, WrongTag, differences
 from tuneline.release.planning import (
     Plan,
+    plan_ab_end,
+    plan_ab_start,
     plan_promotion,
     plan_refusal,
     plan_registration,
@@ -223,6 +225,50 @@ class Registry:
         event = Event("rollback", domain, actor, reason, key or uuid.uuid4().hex, number)
         return self._write(event, plan_rollback)
 
+    def start_test(
+        self, domain: str, name: str, *, plan: str, actor: str, reason: str, key: str | None = None
+    ) -> ABTest:
+        """Begin an A/B test of a version against the champion; the version is the challenger.
+
+        Args:
+            domain: Registered model.
+            name: Release name, number, or `challenger`.
+            plan: Settings of the test as JSON.
+            actor: Who begins it.
+            reason: Why, for the history.
+            key: Makes a repeated call one test.
+
+        Raises:
+            RegistryError: A test is running, there is no champion, the version is the champion, its
+                files are gone, or another writer moved the champion.
+        """
+        number = self.state(domain).resolve(name)
+        key = key or uuid.uuid4().hex
+        event = Event("ab_start", domain, actor, reason, key, number, plan=plan)
+        written = self._write(event, plan_ab_start)
+        return next(t for t in self.state(domain).tests if t.start.number == written.number)
+
+    def end_test(
+        self, domain: str, test: str, verdict: str, *, actor: str, reason: str, evidence: str
+    ) -> Event:
+        """End a running A/B test once; with the verdict `promote` its challenger is champion.
+
+        Args:
+            domain: Registered model.
+            test: Name of the test.
+            verdict: promote, keep or cannot tell.
+            actor: Who ends it.
+            reason: What the verdict rests on, in words.
+            evidence: Digest of the report that it rests on.
+
+        Raises:
+            RegistryError: The test is over, or the challenger's files are gone.
+        """
+        event = Event(
+            "ab_end", domain, actor, reason, f"ab_end:{test}", evidence=evidence, verdict=verdict
+        )
+        return self._write(event, plan_ab_end(test))
+
     def append(self, event: Event) -> Event:
         """Write one event if `event.follows` is still the head; its number is given by MLflow.
 
@@ -273,7 +319,7 @@ class Registry:
             if event.kind != "register" and state.champion != state.champion_at(seen):
                 raise overtaken(state, replace(event, follows=seen))
             planned = plan(state, _after(state, event))
-            if planned.kind in ("promote", "rollback"):
+            if planned.moves_champion or planned.kind == "ab_start":
                 self._check_files(event.domain, state, str(planned.to_version))
             try:
                 written = self.append(planned)

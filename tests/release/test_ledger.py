@@ -116,8 +116,8 @@ def test_an_event_without_a_tag_it_needs_is_an_error_that_names_the_event(tag):
 
 
 def test_an_event_of_a_newer_tuneline_is_not_guessed_at():
-    tags = to_tags(event("promote", "2", 7, 3)) | {"kind": "ab_start"}
-    with pytest.raises(RegistryError, match="only a newer Tuneline knows 'ab_start'"):
+    tags = to_tags(event("promote", "2", 7, 3)) | {"kind": "canary"}
+    with pytest.raises(RegistryError, match="only a newer Tuneline knows 'canary'"):
         from_tags("lawyer", 7, tags)
 
 

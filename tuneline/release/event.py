@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from tuneline.errors import RegistryError
 
-EventKind = Literal["register", "promote", "refuse", "rollback"]
+EventKind = Literal["register", "promote", "refuse", "rollback", "ab_start", "ab_end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,24 @@ class Event:
     """Time of writing by the writer's clock, ISO 8601 in UTC; it orders nothing."""
     number: int = 0
     """Position in the ledger, from 1, without gaps; MLflow gives it on writing."""
+    plan: str = ""
+    """Settings of the A/B test that an `ab_start` begins, as JSON."""
+    verdict: str = ""
+    """What an `ab_end` decides: promote, keep or cannot tell."""
 
     def __post_init__(self) -> None:
         if not self.actor or not self.key:
             raise RegistryError(f"{self.kind} of {self.domain}: an event needs an actor and a key")
 
+    @property
+    def moves_champion(self) -> bool:
+        """Whether `to_version` becomes champion where the event is valid."""
+        is_won_test = self.kind == "ab_end" and self.verdict == "promote"
+        return is_won_test or self.kind in ("promote", "rollback")
+
     def __str__(self) -> str:
         change = f"{self.from_version or 'none'} -> {self.to_version}"
-        moved = change if self.kind in ("promote", "rollback") else f"version {self.to_version}"
+        moved = change if self.moves_champion else f"version {self.to_version}"
         return f"{self.kind} of {self.domain}, {moved} ({self.reason or 'no reason given'})"
 
 

@@ -36,6 +36,34 @@ def plan_refusal(state: LedgerState, event: Event) -> Event:
     return event
 
 
+def plan_ab_start(state: LedgerState, event: Event) -> Event:
+    """One test at a time, of a version that is not the champion against the champion."""
+    if test := state.running_test:
+        raise RegistryError(
+            f"{event.domain}: {test.name} is running since {test.start.at}; "
+            f"end it with `tuneline ab stop {event.domain}`, or wait for its verdict"
+        )
+    if state.champion is None:
+        raise RegistryError(f"{event.domain} has no champion to test against; promote one first")
+    if state.champion == event.to_version:
+        raise RegistryError(f"version {state.champion} of {event.domain} is champion; test another")
+    return event
+
+
+def plan_ab_end(name: str) -> Plan:
+    """End the test of this name, and no other one."""
+
+    def plan(state: LedgerState, event: Event) -> Event:
+        test = next((test for test in state.tests if test.name == name), None)
+        if test is None:
+            raise RegistryError(f"{event.domain} has no A/B test '{name}'")
+        if test.end is not None:
+            raise RegistryError(f"{event.domain}: {name} is over: {test.outcome}")
+        return replace(event, to_version=test.start.to_version)
+
+    return plan
+
+
 def plan_rollback(state: LedgerState, event: Event) -> Event:
     """To the version asked for, else to the previous champion."""
     return replace(event, to_version=rollback_target(state, event.to_version))
