@@ -42,7 +42,8 @@ class Line:
         """Decide about records; the same ones with the same settings are the same run."""
         rows = sorted(r.place + r.digest for r in records)
         label = hashlib.sha256(f"{rows} {self.config}".encode()).hexdigest()[:16]
-        memory = memories.recall(self.folder / "memory", label)
+        generation = self.config.split.holdout_generation
+        memory = memories.recall(self.folder / "memory", label, generation)
         file = self.folder / "records.parquet"
         keyed = (KeyedRecord(record, record, "unknown", None) for record in records)
         pq.write_table(rows_of(keyed), file)
@@ -66,7 +67,8 @@ class Line:
     def _remember(self, file: Path, texts: Texts, compared: Compared, label: str) -> None:
         used = self.folder / "used.parquet"
         memories.write_used(used, [file], texts, compared.fates, 1000)
-        memories.remember(self.folder / "memory", label, used)
+        generation = self.config.split.holdout_generation
+        memories.remember(self.folder / "memory", label, used, generation)
 
     def _records(self, file: Path, compared: Compared, side: str) -> list[Record]:
         order = compared.fates.order

@@ -393,3 +393,59 @@ def test_bad_rows_show_no_personal_data_where_rules_redact_it(store, config_of):
         text = path.read_text()
         assert "13812345678" not in text
         assert "1380000" not in text
+
+
+def fresh_rows(n=40):
+    return [
+        {"instruction": f"Which law rules case {i * 71}?", "output": f"Law {i}"} for i in range(n)
+    ]
+
+
+def digests(records):
+    return {record.digest for record in records}
+
+
+def test_a_fresh_holdout_holds_new_records_and_what_was_held_out_is_never_trained_on(
+    store, config_of
+):
+    worn = load_splits(prepare("civil", config_of(good_rows()), store))
+    rows = [*good_rows(), *fresh_rows()]
+    output = prepare("civil", config_of(rows, split={"holdout_generation": 1}), store)
+    fresh = load_splits(output)
+    used = digests([*worn.train, *worn.validation, *worn.holdout])
+    assert fresh.holdout
+    assert not digests(fresh.holdout) & used
+    assert not digests([*fresh.train, *fresh.validation]) & digests(worn.holdout)
+    reasons = report_of(output).dropped["leakage"]
+    assert reasons["held_out_by_another_generation"] == len(worn.holdout)
+    assert report_of(output).n_read == report_of(output).n_kept + sum(reasons.values())
+
+
+def test_an_earlier_generation_comes_back_as_it_was(store, config_of):
+    prepare("civil", config_of(good_rows()), store)
+    rows = [*good_rows(), *fresh_rows()]
+    fresh = load_splits(prepare("civil", config_of(rows, split={"holdout_generation": 1}), store))
+    again = load_splits(prepare("civil", config_of(rows), store))
+    worn = load_splits(prepare("civil", config_of(good_rows()), store))
+    assert digests(worn.holdout) <= digests(again.holdout)
+    assert not digests([*again.train, *again.holdout]) & digests(fresh.holdout)
+
+
+def test_a_fresh_holdout_without_new_records_is_an_error_with_the_way_out(store, config_of):
+    prepare("civil", config_of(good_rows()), store)
+    with pytest.raises(DataError, match=r"holdout would be empty.*add data that no run used before"):
+        prepare("civil", config_of(good_rows(), split={"holdout_generation": 1}), store)
+
+
+def test_memory_that_names_no_generation_is_that_of_the_first(store, config_of):
+    worn = load_splits(prepare("civil", config_of(good_rows()), store))
+    (file,) = (store.root / "memory" / "civil").glob("*.parquet")
+    table = pq.read_table(file)
+    metadata = {k: v for k, v in table.schema.metadata.items() if k != b"generation"}
+    assert len(metadata) < len(table.schema.metadata)
+    pq.write_table(table.replace_schema_metadata(metadata), file)
+    rows = [*good_rows(), *fresh_rows()]
+    fresh = load_splits(prepare("civil", config_of(rows, split={"holdout_generation": 1}), store))
+    assert not digests(fresh.holdout) & digests(worn.holdout)
+    grown = load_splits(prepare("civil", config_of(rows), store))
+    assert digests(worn.holdout) <= digests(grown.holdout)

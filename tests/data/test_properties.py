@@ -100,10 +100,12 @@ class Retrains(RuleBasedStateMachine):
     @initialize(rows=st.lists(ROWS, min_size=5, max_size=20))
     def start(self, rows):
         self.folder = Path(tempfile.mkdtemp())
+        self.split = SETTINGS["split"]
         self.line = Line(self.folder, **SETTINGS)
         self.n_rows = 0
         self.records: list[Record] = []
         self.held: list[Record] = []
+        self.held_by: dict[int, list[Record]] = {}
         self.trained: list[Record] = []
         self.grow(rows)
 
@@ -133,8 +135,16 @@ class Retrains(RuleBasedStateMachine):
     @rule(fraction=st.sampled_from([0.1, 0.3, 0.5]))
     def change_the_share(self, fraction):
         """Somebody asks for a smaller or a larger holdout."""
-        split = SETTINGS["split"] | {"holdout_fraction": fraction}
-        self.line = Line(self.folder, **(SETTINGS | {"split": split}))
+        self.change(holdout_fraction=fraction)
+
+    @rule(generation=st.integers(0, 2))
+    def change_the_generation(self, generation):
+        """Somebody asks for a fresh holdout, or for an earlier one again."""
+        self.change(holdout_generation=generation)
+
+    def change(self, **split):
+        self.split = self.split | split
+        self.line = Line(self.folder, **(SETTINGS | {"split": self.split}))
         self.retrain()
 
     def retrain(self):
@@ -147,6 +157,11 @@ class Retrains(RuleBasedStateMachine):
         assert not {r.digest for r in holdout} & {r.digest for r in self.trained}
         new = [r for r in holdout if r.digest not in {h.digest for h in self.held}]
         assert not leaks(self.trained, new), "what was trained on is held out"
+        generation = self.line.config.split.holdout_generation
+        others = [r for g, rows in self.held_by.items() if g != generation for r in rows]
+        assert not {r.digest for r in holdout} & {r.digest for r in others}, "a worn record"
+        assert not leaks(new, others), "a fresh record says what a worn one says"
+        self.held_by[generation] = [*self.held_by.get(generation, []), *new]
         self.held += new
         self.trained += [*train, *validation]
         assert not leaks([*train, *validation], self.held), "what was held out is trained on"

@@ -8,6 +8,7 @@ from tuneline.data.config import SplitConfig
 from tuneline.data.splitting import (
     HELD_OUT,
     HOLDOUT,
+    RETIRED,
     SIDES,
     TRAIN,
     TRAINED_ON,
@@ -161,6 +162,34 @@ def test_a_record_is_known_by_its_text_before_cleaning_and_after(changed):
         **{name: pl.format("new {}", name) for name in (changed, "group_digest")}
     )
     assert assign_sides(rows, known, SplitConfig())["was_held"].all()
+
+
+def test_what_another_generation_held_out_is_retired_with_its_whole_group():
+    rows = pl.concat(
+        [keys(3), keys(3).with_columns(raw_digest=pl.lit("new"), digest=pl.lit("new"))]
+    )
+    rows = rows.with_columns(position=pl.lit(0.05))
+    sides = assign_sides(rows, memory(rows[:1], RETIRED), SplitConfig())
+    assert sides["is_retired"].to_list() == [True, False, False, True, False, False]
+    assert not sides["was_held"].any()
+
+
+def test_a_fresh_holdout_is_made_of_records_that_no_run_used():
+    rows = keys(400)
+    known = pl.concat([memory(rows[:100], RETIRED), memory(rows[100:300], TRAINED_ON)])
+    retired = np.arange(400) < 100
+    sides = topped_up(rows, known, kept=~retired, holdout_generation=1)
+    fresh = held(rows[100:], sides[100:])
+    assert fresh <= set(rows["digest"][300:])
+    assert len(fresh) >= 0.1 * 300
+
+
+def test_held_out_by_this_generation_counts_more_than_by_another():
+    known = pl.concat([memory(keys(1), RETIRED), memory(keys(1), HELD_OUT)])
+    sides = assign_sides(keys(1), known, SplitConfig())
+    assert sides.row(0, named=True) == {
+        "side": HOLDOUT, "rank": 0, "was_held": True, "is_retired": False,
+    }  # fmt: skip
 
 
 def test_the_order_of_rows_does_not_decide_in_which_stratum_a_group_is():

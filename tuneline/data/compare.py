@@ -23,9 +23,9 @@ from tuneline.data.fates import (
     first_fates,
 )
 from tuneline.data.leakage import (
+    drop_known_before,
     drop_leaks,
     drop_outside_leaks,
-    drop_trained_before,
     guarding,
 )
 from tuneline.data.memory import Memory
@@ -93,7 +93,7 @@ def compare_all(
         drop_semantic_duplicates(texts.keys, fates, config.semantic_dedup, files, rows)
     for _ in range(MAX_ROUNDS):
         fates.side = top_up(texts.keys, fates.side, fates.rank, fates.is_kept(), config.split)
-        if not drop_trained_before(texts, fates, outside.trained, threshold):
+        if not sum(drop_known_before(texts, fates, k, threshold) for k in outside.known):
             break
     checks = _check_until_clean(texts, fates, outside, config, scratch)
     _log(checks)

@@ -58,6 +58,10 @@ class SplitConfig(_Settings):
     setting of its own, so that milder dedup does not mean a leaking holdout."""
     stratify: Literal["none", "source", "label"] = "none"
     """Reach the holdout's share in every source, or in every label (short answer) of each."""
+    holdout_generation: int = Field(default=0, ge=0)
+    """Another number starts a fresh holdout from records that no run used before. What other
+    generations held out is dropped: neither trained on nor measured on. Raise it when the holdout
+    is worn (see `evaluation.max_looks`)."""
 
     @model_validator(mode="after")
     def _check_sum(self) -> "SplitConfig":

@@ -31,6 +31,8 @@ REASONS = (
     ("leakage", "near_duplicate_in_earlier_holdout"),
     ("leakage", "same_prompt_in_benchmark"),
     ("leakage", "near_duplicate_in_benchmark"),
+    ("leakage", "held_out_by_another_generation"),
+    ("leakage", "near_another_generation"),
 )
 """Stage and reason by code; 0 for records that stay."""
 CODES = {reason: code for code, (_, reason) in enumerate(REASONS)}
@@ -84,13 +86,16 @@ class Fates:
 
 
 def first_fates(keys: pl.DataFrame, memory: pl.DataFrame, config: DataConfig) -> Fates:
-    """Sides of all records; none has gone yet."""
+    """Sides of all records; only what other generations of the holdout held out has gone."""
     sides = assign_sides(keys, memory, config.split)
     n, rank = len(keys), sides["rank"].to_numpy().astype(np.int8)
     places = pl.arg_sort_by(pl.Series("rank", rank), *ORDER, nulls_last=False)
     order = keys.select(row=places)["row"].to_numpy().astype(np.int64)
     side, was_held = sides["side"].to_numpy().astype(np.int8), sides["was_held"].to_numpy()
-    return Fates(side, rank, was_held, np.zeros(n, dtype=np.int8), np.full(n, NONE), order)
+    fates = Fates(side, rank, was_held, np.zeros(n, dtype=np.int8), np.full(n, NONE), order)
+    retired = np.flatnonzero(sides["is_retired"].to_numpy())
+    fates.drop(retired, "held_out_by_another_generation", np.full(len(retired), NONE))
+    return fates
 
 
 def drop_exact_duplicates(keys: pl.DataFrame, fates: Fates) -> None:

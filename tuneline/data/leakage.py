@@ -35,7 +35,7 @@ class Hidden(NamedTuple):
     name: str
     """As reports call it."""
     reason: str
-    """earlier_holdout or benchmark: end of the drop's reason."""
+    """earlier_holdout or benchmark: end of the drop's reason; or the reason."""
     places: pl.Series
     """`file:line` of each."""
     side: Side
@@ -87,14 +87,24 @@ def side_of(texts: Texts, rows: NDArray[np.int64]) -> Side:
     )
 
 
-def drop_trained_before(texts: Texts, fates: Fates, trained: Hidden, threshold: float) -> int:
-    """Records new to the holdout that say what an earlier run trained on go; returns how many."""
+def drop_known_before(texts: Texts, fates: Fates, known: Hidden, threshold: float) -> int:
+    """Records new to the holdout that say what an earlier run trained on, or looked at, go.
+
+    Args:
+        texts: All records.
+        fates: Changed in place.
+        known: What earlier runs trained on, or what other generations held out.
+        threshold: Jaccard similarity.
+
+    Returns:
+        How many go.
+    """
     rows = np.flatnonzero(fates.is_kept("holdout") & ~fates.was_held)
-    matches = find_leaks(side_of(texts, rows), trained.side, threshold)
+    matches = find_leaks(side_of(texts, rows), known.side, threshold)
     found = np.maximum(matches.near, matches.same_prompt)
     leaks = found >= 0
-    places = trained.places.gather(found[leaks]).to_list()
-    fates.drop_because_of(rows[leaks], "trained_on_before", trained.name, places)
+    places = known.places.gather(found[leaks]).to_list()
+    fates.drop_because_of(rows[leaks], known.reason, known.name, places)
     return matches.n
 
 

@@ -5,6 +5,9 @@ see: a held-out record that was deleted from the data still bars its near-duplic
 a lowered `holdout_fraction` releases nothing, and a new record that says what was trained on before
 is not held out.
 
+A new generation of the holdout retires what others held out: it stays out of training, and is not
+measured on either.
+
 Each run adds one Parquet file, `0003-<label>.parquet`, whole or not at all. A run that is repeated
 sees what it saw the first time: the files before its own. No text is kept, only digests and hashed
 shingles: a rule that redacts personal data later finds none here.
@@ -35,7 +38,7 @@ from tuneline.data.fates import Fates, Texts
 from tuneline.data.keys import numbered
 from tuneline.data.leakage import Hidden, Side, guarding
 from tuneline.data.snapshot import take
-from tuneline.data.splitting import HELD_OUT, HOLDOUT, TRAINED_ON
+from tuneline.data.splitting import HELD_OUT, HOLDOUT, RETIRED, TRAINED_ON
 from tuneline.errors import DataError
 from tuneline.store import file_digest
 
@@ -60,6 +63,8 @@ class Memory(NamedTuple):
     """The files that one run sees."""
 
     files: Sequence[Path]
+    generation: int = 0
+    """Of the holdout: what files of another one held out is retired."""
 
     @property
     def digests(self) -> list[str]:
@@ -67,53 +72,75 @@ class Memory(NamedTuple):
         return [file_digest(file) for file in self.files]
 
     def uses(self) -> pl.DataFrame:
-        """Digests of records and groups, and how they were used."""
-        return numbered(self._rows().select(*DIGESTS, "used")).collect()
+        """Digests of records and groups, and how they were used: a key of `USES`."""
+        return numbered(self._rows(self.files).select(*DIGESTS, "used")).collect()
 
     def hidden(self, used: str, threshold: float, scratch: Scratch) -> Hidden:
-        """What was held out, or trained on, to be compared with."""
+        """What was trained on, held out (retired texts are too), or retired, to compare with."""
         name, reason = NAMES[used]
-        wanted = self._rows().filter(pl.col("used") == used)
+        files = [f for f in self.files if used != RETIRED or self._is_other(f)]
+        written = HELD_OUT if used == RETIRED else used
+        wanted = self._rows(files, as_written=True).filter(pl.col("used") == written)
         keys = numbered(wanted.select("prompt_digest", "questions", "place")).collect()
-        sets = concatenate(self._sets(used), scratch)
+        sets = concatenate(_sets(files, written), scratch)
         sketches = rehash(sets, threshold, SEED, scratch)
         side = Side(keys["prompt_digest"], keys["questions"], sketches)
         return Hidden(name, reason, keys["place"], side)
 
-    def _rows(self) -> pl.LazyFrame:
-        """Rows of all files.
+    def _rows(self, files: Sequence[Path], *, as_written: bool = False) -> pl.LazyFrame:
+        """Rows of files; what was held out by another generation is retired, unless as written.
 
         Raises:
             DataError: A file has shingles of another version, which cannot be compared.
         """
-        for file in self.files:
-            found = (pq.read_schema(file).metadata or {}).get(b"shingles", b"").decode()
-            if found != SHINGLES:
-                raise DataError(
-                    f"{file} was written with shingles {found or 'of no version'}, this version "
-                    f"compares {SHINGLES}; go back to that version, or move {file.parent} away to "
-                    "start a new holdout"
-                )
         empty = pl.from_arrow(SCHEMA.empty_table())
         assert isinstance(empty, pl.DataFrame)
-        return pl.concat([empty.lazy(), *(pl.scan_parquet(file) for file in self.files)])
+        parts = [empty.lazy()]
+        for file in files:
+            _check_shingles(file)
+            rows = pl.scan_parquet(file)
+            if not as_written and self._is_other(file):
+                rows = rows.with_columns(pl.col("used").replace({HELD_OUT: RETIRED}))
+            parts.append(rows)
+        return pl.concat(parts)
 
-    def _sets(self, used: str) -> Iterator[Sketches]:
-        """Shingles without keys, some texts at a time."""
-        yield _sets_of(pa.array([], SCHEMA.field("shingles").type))
-        for file in self.files:
-            columns = ["used", "shingles"]
-            for batch in pq.ParquetFile(file, **STREAMED).iter_batches(
-                TEXTS_AT_A_TIME, columns=columns
-            ):
-                yield _sets_of(batch.filter(pc.equal(batch["used"], used))["shingles"])
+    def _is_other(self, file: Path) -> bool:
+        """Whether a file was written by another generation."""
+        return int(_metadata(file).get("generation", "0")) != self.generation
 
 
 NAMES = {
     HELD_OUT: ("earlier holdouts", "earlier_holdout"),
-    TRAINED_ON: ("earlier training", "earlier_training"),
+    RETIRED: ("other generations of the holdout", "near_another_generation"),
+    TRAINED_ON: ("earlier training", "trained_on_before"),
 }
-"""Use -> what reports call such texts, and the end of the reason of a drop."""
+"""Use -> what reports call such texts, and the reason of a drop or its end."""
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    found = pq.read_schema(file).metadata or {}
+    return {name.decode(): value.decode() for name, value in found.items()}
+
+
+def _check_shingles(file: Path) -> None:
+    found = _metadata(file).get("shingles", "")
+    if found != SHINGLES:
+        raise DataError(
+            f"{file} was written with shingles {found or 'of no version'}, this version "
+            f"compares {SHINGLES}; go back to that version, or move {file.parent} away to "
+            "start a new holdout"
+        )
+
+
+def _sets(files: Sequence[Path], used: str) -> Iterator[Sketches]:
+    """Shingles without keys, some texts at a time."""
+    yield _sets_of(pa.array([], SCHEMA.field("shingles").type))
+    for file in files:
+        columns = ["used", "shingles"]
+        for batch in pq.ParquetFile(file, **STREAMED).iter_batches(
+            TEXTS_AT_A_TIME, columns=columns
+        ):
+            yield _sets_of(batch.filter(pc.equal(batch["used"], used))["shingles"])
 
 
 def _sets_of(lists: pa.ListArray) -> Sketches:
@@ -122,28 +149,36 @@ def _sets_of(lists: pa.ListArray) -> Sketches:
     return Sketches(values, bounds[:-1], bounds[1:], Bands())
 
 
-def recall(folder: Path, label: str) -> Memory:
-    """The files before the one of the run with this label; all of them where it has none."""
+def recall(folder: Path, label: str, generation: int = 0) -> Memory:
+    """The files before the one of the run with this label; all of them where it has none.
+
+    Args:
+        folder: The domain's memory.
+        label: Identifies the run's input.
+        generation: Of the holdout.
+    """
     files = sorted(folder.glob("*.parquet"))
     own = next((n for n, file in enumerate(files) if file.stem.endswith(label)), len(files))
-    return Memory(files[:own])
+    return Memory(files[:own], generation)
 
 
-def remember(folder: Path, label: str, used: Path) -> None:
+def remember(folder: Path, label: str, used: Path, generation: int = 0) -> None:
     """Add what one run used and no earlier file has, once per label.
 
     Args:
         folder: The domain's memory; the caller holds its lock.
         label: Identifies the run's input.
         used: As `write_used` wrote it.
+        generation: Of the holdout.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = sorted(folder.glob("*.parquet"))
     if any(file.stem.endswith(label) for file in files):
         return
-    known = Memory(files).uses().select("raw_digest", "used", is_known=True).unique()
+    known = Memory(files, generation).uses().select("raw_digest", "used", is_known=True).unique()
     partial = folder / f"{label}.{os.getpid()}.part"
-    with pq.ParquetWriter(partial, SCHEMA) as writer:
+    schema = SCHEMA.with_metadata({"shingles": SHINGLES, "generation": str(generation)})
+    with pq.ParquetWriter(partial, schema) as writer:
         for batch in pq.ParquetFile(used, **STREAMED).iter_batches():
             rows = pl.from_arrow(batch.select(["raw_digest", "used"]))
             assert isinstance(rows, pl.DataFrame)

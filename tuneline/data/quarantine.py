@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 SIDES_NEEDED = {
     "train": "add data, or lower holdout_fraction and validation_fraction",
-    "holdout": "add data, or raise holdout_fraction",
+    "holdout": "add data that no run used before, or raise holdout_fraction",
 }
 
 

@@ -127,6 +127,8 @@ def _place(keys: pl.DataFrame, row: int) -> str:
 
 def _in_words(reason: str, place: str) -> str:
     words = {
+        "held_out_by_another_generation": "another generation of the holdout held it out",
+        "near_another_generation": f"another generation of the holdout held out {place}",
         "same_text": f"reads the same as {place}",
         "similar_text": f"one cluster of near-duplicates with {place}",
         "similar_meaning": f"says in other words what {place} says",

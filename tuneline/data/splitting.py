@@ -4,7 +4,9 @@ A record's position is a number in [0, 1) made from nothing but its group (or it
 has none). Positions below `holdout_fraction` are the holdout, the next ones validation, the rest
 train. No order of rows and no random seed has a say, and no other record, but for two things: what
 earlier runs held out or trained on stays so (`memory.py`), and where a stratum has too few holdout
-records, groups new to the domain with the next positions are added.
+records, groups new to the domain with the next positions are added. A new generation of the holdout
+moves no position either: it begins with what no run used before, for all else was seen by a model
+or by those who chose one.
 """
 
 import hashlib
@@ -23,8 +25,10 @@ SALT = "tuneline-split-v1:"
 Side = Literal["train", "validation", "holdout"]
 SIDES: tuple[Side, ...] = ("holdout", "validation", "train")
 HOLDOUT, VALIDATION, TRAIN = range(3)
-HELD_OUT, TRAINED_ON = "held_out", "trained_on"
-"""What memory knows of a record."""
+HELD_OUT, RETIRED, TRAINED_ON = "held_out", "retired", "trained_on"
+"""What memory knows of a record; retired: held out, but by another generation of the holdout."""
+USES = {HELD_OUT: 0, RETIRED: 1, TRAINED_ON: 2}
+"""Where memory says several things of a record, the first one counts."""
 
 
 def position(group_digest: str) -> float:
@@ -38,13 +42,14 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
 
     Args:
         keys: One row a record: raw_digest, digest, group_digest, position, source, label.
-        memory: What earlier runs used: the same digests, used (held_out or trained_on).
+        memory: What earlier runs used: the same digests, used (a key of `USES`).
         config: Shares and strata.
 
     Returns:
         In the order of `keys`: `side` (index in `SIDES`), `rank` (of two records that say the same
-        the lower one stays: held out before, trained on before, holdout, validation, train) and
-        `was_held` (this very record was held out before).
+        the lower one stays: held out before, trained on before, holdout, validation, train),
+        `was_held` (this very record was held out before) and `is_retired` (its group was held out
+        by another generation: it is neither trained on nor measured on).
     """
     by_raw, by_text, by_group = (
         _used_before(keys, memory, by) for by in ("raw_digest", "digest", "group_digest")
@@ -55,12 +60,14 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
     groups = groups.join(known.group_by("group_digest").agg(pl.min("used")), on="group_digest")
     sides = groups.select("group_digest", side=_sides_by_position(groups, config))
     side = _per_record(keys, sides)
-    was_held, is_held = (own == 0).fill_null(value=False), pl.col("side") == HOLDOUT
-    was_trained = (known["used"] == 1).fill_null(value=False)
+    was_held, is_held = _is(own, HELD_OUT), pl.col("side") == HOLDOUT
+    was_trained = _is(known["used"], TRAINED_ON)
+    used = _per_record(keys, groups.select("group_digest", "used"))["used"]
+    is_retired = ~was_held & (_is(used, RETIRED) | _is(own, RETIRED))
     rank = (
         pl.when(was_held).then(0).when(was_trained & ~is_held).then(1).otherwise(pl.col("side") + 2)
     )
-    return side.select("side", rank=rank, was_held=was_held)
+    return side.select("side", rank=rank, was_held=was_held, is_retired=is_retired)
 
 
 def top_up(
@@ -110,10 +117,14 @@ def _lacking(groups: pl.DataFrame, fraction: float) -> pl.DataFrame:
 
 
 def _used_before(keys: pl.DataFrame, memory: pl.DataFrame, by: str) -> pl.Series:
-    """0 for held out, 1 for trained on, null for new records; 0 where memory has both."""
-    code = pl.col("used").replace_strict({HELD_OUT: 0, TRAINED_ON: 1}, return_dtype=pl.Int8)
+    """The first of `USES` that memory says of each record; null for new ones."""
+    code = pl.col("used").replace_strict(USES, return_dtype=pl.Int8)
     uses = memory.select(by, code).group_by(by).agg(pl.min("used"))
     return keys.select(by).join(uses, on=by, how="left", maintain_order="left")["used"]
+
+
+def _is(used: pl.Series, use: str) -> pl.Series:
+    return (used == USES[use]).fill_null(value=False)
 
 
 def _stratum(stratify: str) -> pl.Expr:
@@ -125,7 +136,8 @@ def _sides_by_position(groups: pl.DataFrame, config: SplitConfig) -> pl.Series:
     at, held = pl.col("position"), config.holdout_fraction
     is_validation = at.is_between(held, held + config.validation_fraction, closed="left")
     other = pl.when(is_validation).then(VALIDATION).otherwise(TRAIN)
-    is_held = (pl.col("used") == 0) | (pl.col("used").is_null() & (at < held))
+    was_held = pl.col("used") <= USES[RETIRED]
+    is_held = was_held | (pl.col("used").is_null() & (at < held))
     return groups.select(side=pl.when(is_held).then(HOLDOUT).otherwise(other).cast(pl.Int8))["side"]
 
 
