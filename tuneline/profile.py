@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tuneline.base_model import BaseModelConfig
 from tuneline.data.config import DataConfig
-from tuneline.errors import ProfileError
+from tuneline.errors import EvaluationError, ProfileError
 from tuneline.evaluation.config import EvaluationConfig
-from tuneline.evaluation.metrics import METRICS
+from tuneline.evaluation.metrics import metric_named
 from tuneline.quantization.config import QuantizationConfig
 from tuneline.release.promotion import PromotionGate
 from tuneline.search.config import SearchConfig
@@ -42,16 +42,18 @@ class Profile(BaseModel):
     """automatic: a candidate that passes the gate becomes champion. manual: it becomes challenger
     and waits for `tuneline promote`."""
 
-    @field_validator("data")
-    @classmethod
-    def _metrics_exist(cls, data: DataConfig) -> DataConfig:
-        for source in (*data.sources, *data.benchmarks):
-            if source.metric not in METRICS:
-                raise ValueError(
-                    f"metric {source.metric!r} of source {source.name} does not exist; "
-                    f"known are {', '.join(METRICS)}"
-                )
-        return data
+    @model_validator(mode="after")
+    def _metrics_exist(self) -> "Profile":
+        named = {s.name: s.metric for s in (*self.data.sources, *self.data.benchmarks)}
+        where = {metric: f"of source {source}" for source, metric in named.items()}
+        for metric in self.evaluation.metrics:
+            where.setdefault(metric, "of evaluation.metrics")
+        for metric, place in where.items():
+            try:
+                metric_named(metric, self.evaluation)
+            except EvaluationError as error:
+                raise ValueError(f"metric {place}: {error}") from error
+        return self
 
     @model_validator(mode="after")
     def _mixed_sources_exist(self) -> "Profile":

@@ -1,162 +1,153 @@
-"""Scores against reference implementations."""
+"""What holds for every metric: a contract over METRICS, identities, and scoring in portions."""
 
 import importlib.metadata
 
-import jieba
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rouge_chinese import Rouge
-from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics import BLEU
 
-from tuneline.evaluation.metrics import METRICS
-from tuneline.evaluation.words import words
+from tuneline.errors import EvaluationError
+from tuneline.evaluation import scoring
+from tuneline.evaluation.config import EvaluationConfig
+from tuneline.evaluation.metric import Metric, always
+from tuneline.evaluation.metrics import METRICS, chosen_metrics, metric_named
+from tuneline.evaluation.words import word_lines, words
 
-ENGLISH = [
-    ("The borrower shall pay 5% interest.", "The borrower pays 5% interest per year."),
-    ("No.", "Yes, the decision was overruled."),
-    ("the cat sat on the mat", "the cat sat on the mat"),
-]
-CHINESE = [
-    ("借款人应当按照约定的期限支付利息", "借款人应当按照约定的期限返还借款并支付利息"),
-    ("合同自成立时生效", "依法成立的合同自成立时生效"),
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("rouge1", "rouge1"), ("rouge2", "rouge2"), ("rougeL", "rougeL")]
-)
-def test_english_rouge_equals_rouge_score(name, kind):
-    reference = RougeScorer([kind])
-    expected = [reference.score(ref, text)[kind].fmeasure for text, ref in ENGLISH]
-    ours = METRICS[name].score([t for t, _ in ENGLISH], [r for _, r in ENGLISH])
-    assert ours == pytest.approx(expected, abs=1e-12)
+CITED = "examples/statutes/civil_code.jsonl"
+SETTINGS = EvaluationConfig(statutes=CITED, numeric_tolerance=0.01)
+PROSE = ("借款人应当支付利息和违约金。", "The lender may claim 3% per day.", "甲方 pays 利息")
+SUITABLE = {
+    "json_valid": ('{"rate": "5%"}', '["借款人", 3]'),
+    "json_fields": ('{"rate": "5%", "term": null}', '["借款人", 3]'),
+    "multiple_choice": ("正确答案：C。", "B", "The answer is (A)."),
+    "numeric": ("5%", "有期徒刑三年六个月", "$1,200.50"),
+    "citations": ("《民法典》第五百七十七条", "依据民法典第10条和第11条"),
+}
+"""References that a metric can judge; any text for the others."""
 
 
-def test_chinese_rouge_equals_rouge_chinese_on_jieba_words():
-    """rouge_chinese rounds nothing; its smoothing term moves F1 by less than 1e-7."""
-    for text, ref in CHINESE:
-        expected = Rouge().get_scores(" ".join(jieba.cut(text)), " ".join(jieba.cut(ref)))[0]
-        for name, theirs in (("rouge1", "rouge-1"), ("rouge2", "rouge-2"), ("rougeL", "rouge-l")):
-            ours = METRICS[name].score([text], [ref])[0]
-            assert ours == pytest.approx(expected[theirs]["f"], abs=1e-6)
-
-
-@pytest.mark.parametrize(("pairs", "tokenizer"), [(ENGLISH, "13a"), (CHINESE, "zh")])
-def test_bleu_equals_sacrebleu(pairs, tokenizer):
-    reference = BLEU(tokenize=tokenizer, effective_order=True)
-    expected = [min(1.0, reference.sentence_score(t, [r]).score / 100) for t, r in pairs]
-    ours = METRICS["bleu"].score([t for t, _ in pairs], [r for _, r in pairs])
-    assert ours == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_identical_texts_score_one_in_both_languages_and_empty_ones_zero(name):
-    texts = ["借款人应当支付利息和违约金。", "The lender may claim 3% per day."]
-    score = METRICS[name].score
-    assert score(texts, texts) == pytest.approx([1.0, 1.0])
-    assert score(["", ""], texts) == [0.0, 0.0]
-    assert all(0 <= s <= 1 for s in score(["借款 5% lender", "x"], texts))
-    with pytest.raises(ValueError, match="shorter"):
-        score(texts, texts[:1])
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_the_identity_changes_with_decoding_and_rows(name):
-    metric = METRICS[name]
-    identities = {metric.identity(name, d, r) for d in ("greedy 1", "greedy 2") for r in "ab"}
-    assert len(identities) == 4
-
-
-@pytest.mark.parametrize(
-    ("prediction", "reference", "expected"),
-    [
-        ("Yes, it does.", "Yes", 1.0),
-        ("yes", "Yes", 1.0),
-        ("Not sure", "No", 0.0),
-        ("The answer is Yes", "Yes", 0.0),
-        ("合法。", "合法", 1.0),
-        ("Arbitration waiver", "Arbitration", 0.0),
-    ],
-)
-def test_the_label_is_what_the_answer_opens_with(prediction, reference, expected):
-    others = ["Arbitration waiver", "No"]
-    scores = METRICS["label_accuracy"].score([prediction, *others], [reference, *others])
-    assert scores == [expected, 1.0, 1.0]
-
-
-TEXTS = st.text(st.sampled_from("ab c.5合同法，\n Ｙé"), max_size=24)
-
-
-@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5))
-def test_every_metric_gives_one_score_from_0_to_1_per_record(pairs):
-    predictions, references = [p for p, _ in pairs], [r for _, r in pairs]
-    for name, metric in METRICS.items():
-        scores = metric.score(predictions, references)
-        assert len(scores) == len(pairs), name
-        assert all(type(s) is float and 0 <= s <= 1 for s in scores), name
-
-
-@given(st.lists(TEXTS, max_size=4), st.lists(TEXTS, max_size=4))
-def test_no_metric_pairs_lists_of_different_lengths(predictions, references):
-    if len(predictions) == len(references):
-        references = [*references, "合同"]
-    for metric in METRICS.values():
-        with pytest.raises(ValueError, match=r"shorter|longer"):
-            metric.score(predictions, references)
-
-
-@given(st.text(st.sampled_from("ab C'-.5\n\té"), max_size=30), st.text("abC. ", max_size=30))
-def test_english_rouge_equals_rouge_score_on_any_text(prediction: str, reference: str):
-    expected = RougeScorer(["rougeL"]).score(reference, prediction)["rougeL"].fmeasure
-    assert METRICS["rougeL"].score([prediction], [reference]) == [expected]
-
-
-def test_texts_that_share_only_digits_are_not_equal():
-    """rouge_score's own tokenizer gives 1.0 here: it drops every Chinese character."""
-    prediction, reference = "第 5 条 出租人", "第 5 条 承租人应当"
-    assert RougeScorer(["rougeL"]).score(reference, prediction)["rougeL"].fmeasure == 1.0
-    assert 0 < METRICS["rougeL"].score([prediction], [reference])[0] < 0.8
-
-
-def test_rouge_l_of_the_paper():
-    """Lin 2004, section 3.1: S1 "police killed the gunman", S2 "police kill the gunman",
-
-    S3 "the gunman kill police": ROUGE-L is 3/4 for S2 and 2/4 for S3; ROUGE-2 is 1/3 for both.
-    """
-    predictions = ["police kill the gunman", "the gunman kill police"]
-    references = ["police killed the gunman"] * 2
-    assert METRICS["rougeL"].score(predictions, references) == pytest.approx([3 / 4, 2 / 4])
-    assert METRICS["rouge2"].score(predictions, references) == pytest.approx([1 / 3, 1 / 3])
+def texts_for(name: str) -> list[str]:
+    return list(SUITABLE.get(name, PROSE))
 
 
 def test_words_of_mixed_text():
     assert words("甲方 pays 5%，违约金") == ("甲方", "pays", "5", "违约金")
     assert words("？！ ...") == ()
+    assert word_lines("One.\n\n合同 two") == (("one",), ("合同", "two"))
 
 
-def test_bleu_of_a_mixed_text_is_that_of_the_language_of_its_reference():
-    prediction, reference = "The 合同 is valid and binding", "The contract is valid and binding"
-    english = BLEU(tokenize="13a", effective_order=True).sentence_score(prediction, [reference])
-    assert METRICS["bleu"].score([prediction], [reference])[0] == pytest.approx(english.score / 100)
+@pytest.mark.parametrize("name", METRICS)
+def test_an_answer_that_is_the_reference_scores_one(name: str):
+    texts = texts_for(name)
+    scores = metric_named(name, SETTINGS).score(texts, texts)
+    assert scores == pytest.approx([1.0] * len(texts))
 
 
-@pytest.mark.parametrize(
-    ("prediction", "reference", "expected"),
-    [
-        ("合同（甲方）", "合同(甲方)", 1.0),
-        (" YES\n", "yes", 1.0),
-        ("Yes.", "Yes", 0.0),
-        ("", "Yes", 0.0),
-    ],
-)
-def test_an_exact_match_reads_the_same(prediction: str, reference: str, expected: float):
-    assert METRICS["exact_match"].score([prediction], [reference]) == [expected]
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_an_empty_answer_scores_zero(name: str, empty: str):
+    texts = texts_for(name)
+    assert metric_named(name, SETTINGS).score([empty] * len(texts), texts) == [0.0] * len(texts)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_no_metric_pairs_lists_of_different_lengths(name: str):
+    score = metric_named(name, SETTINGS).score
+    for predictions, references in ((["a", "b"], ["a"]), (["a"], ["a", "b"]), ([], ["合同"])):
+        with pytest.raises(ValueError, match=r"shorter|longer"):
+            score(predictions, references)
+    assert list(score([], [])) == []
+
+
+PIECES = ["a", "B", "C.", " ", "\n", "5", "3.5%", "合同", "法", "第十条", "《民法典》", "三", "年"]
+TEXTS = st.lists(st.sampled_from([*PIECES, "{", "}", '"', ":", "，", "Ｙ", "é"])).map("".join)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=4))
+def test_every_metric_gives_a_score_from_0_to_1_or_none_per_record(pairs: list[tuple[str, str]]):
+    predictions, references = [p for p, _ in pairs], [r for _, r in pairs]
+    for name in METRICS:
+        scores = metric_named(name, SETTINGS).score(predictions, references)
+        assert len(scores) == len(pairs), name
+        assert all(s is None or (type(s) is float and 0 <= s <= 1) for s in scores), name
+
+
+SYMMETRIC = ("exact_match", "token_f1", "rouge1", "rouge2", "rougeL")
+
+
+@given(TEXTS, TEXTS)
+def test_f1_is_the_same_in_both_directions(one: str, other: str):
+    for name in SYMMETRIC:
+        score = METRICS[name].score
+        assert score([one], [other]) == pytest.approx(score([other], [one])), name
+
+
+@given(TEXTS.filter(words))
+def test_a_text_with_words_is_equal_to_itself(text: str):
+    for name in ("exact_match", "rouge1", "rougeL", "rougeLsum", "bleu", "chrf"):
+        assert METRICS[name].score([text], [text]) == pytest.approx([1.0]), name
+
+
+def test_scores_in_portions_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch):
+    predictions = ["Yes", "No it is", "合同 无效", "A", "b", "Yes", "No"]
+    references = ["Yes", "No", "合同 有效", "A", "B", "No", "Yes"]
+    whole = {n: list(m.score(predictions, references)) for n, m in METRICS.items()}
+    monkeypatch.setattr(scoring, "PORTION", 2)
+    assert scoring.score_pairs(METRICS, predictions, references) == whole
+
+
+def test_general_metrics_are_always_chosen_and_others_where_they_are_named():
+    settings = EvaluationConfig(metrics=("json_valid",))
+    chosen = chosen_metrics(["label_accuracy"], settings)
+    general = ["exact_match", "token_f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf"]
+    assert list(chosen) == [*general, "json_valid", "label_accuracy"]
+
+
+def test_an_unknown_metric_is_refused_with_what_is_known():
+    with pytest.raises(EvaluationError, match=r"unknown metric 'bleurt'; known are exact_match"):
+        metric_named("bleurt", SETTINGS)
+    with pytest.raises(EvaluationError, match=r"'citations' needs evaluation\.statutes"):
+        metric_named("citations", EvaluationConfig())
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_identity_changes_with_decoding_and_rows(name: str):
+    metric = metric_named(name, SETTINGS)
+    identities = {metric.identity(name, d, r) for d in ("greedy 1", "greedy 2") for r in "ab"}
+    assert len(identities) == 4
 
 
 def test_an_identity_names_metric_tokenizer_and_the_library_that_computes_it():
-    identity = METRICS["bleu"].identity("bleu", "greedy", "rows")
-    assert identity.startswith("bleu|sacrebleu 13a, zh where")
-    assert f"sacrebleu {importlib.metadata.version('sacrebleu')}" in identity
+    identity = METRICS["bleu"].identity("bleu", "greedy", "rows", ["An English reference."])
+    version = importlib.metadata.version("sacrebleu")
+    assert identity.split("|") == [
+        "bleu",
+        "sacrebleu 13a; effective order, exponential smoothing",
+        f"sacrebleu {version}",
+        "greedy",
+        "rows",
+    ]
     assert len({m.identity(name, "greedy", "rows") for name, m in METRICS.items()}) == len(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("references", "tokenizer"),
+    [
+        (["Yes", "the lender"], "13a;"),
+        (["合同有效", "第5条"], "zh;"),
+        (["合同有效", "Yes"], "13a, zh where the reference has Chinese;"),
+    ],
+)
+def test_the_tokenizer_is_chosen_from_the_references_and_named(references, tokenizer: str):
+    assert f"|sacrebleu {tokenizer}" in METRICS["bleu"].identity("bleu", "d", "r", references)
+
+
+def test_settings_that_decide_scores_are_part_of_the_identity():
+    loose, strict = (
+        metric_named("numeric", EvaluationConfig(numeric_tolerance=t)) for t in (0.1, 0)
+    )
+    assert "|tolerance 0.1|" in loose.identity("numeric", "d", "r")
+    assert "|tolerance 0|" in strict.identity("numeric", "d", "r")
+    table = metric_named("citations", SETTINGS).identity("citations", "d", "r")
+    assert "|statutes " in table
+    assert Metric(len, always("w")).identity("mine", "d", "r").startswith("mine|w|tuneline ")

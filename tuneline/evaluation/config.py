@@ -1,5 +1,7 @@
 """Settings of the evaluation."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneline.generation import GenerationConfig
@@ -34,3 +36,10 @@ class EvaluationConfig(BaseModel):
     """Questions by which the candidate shows that it forgot nothing; unset: none are asked."""
     max_looks: int = Field(default=50, ge=1)
     """Candidates that one holdout may judge before reports call it worn."""
+    metrics: tuple[str, ...] = ()
+    """Metrics for every record beside the general ones and each source's own: names of
+    docs/metrics.md, `package.module:function`, or `./folder` of an `evaluate` module."""
+    numeric_tolerance: float = Field(default=0, ge=0, lt=1)
+    """Largest relative difference that the metric `numeric` counts as right."""
+    statutes: Path | None = None
+    """Table of statute articles that the metric `citations` looks up, JSON lines."""

@@ -1,65 +1,112 @@
 """METRICS: name -> metric. A metric has an identity; two scores compare only where it is equal."""
 
-import importlib.metadata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import partial
 
-from tuneline.evaluation import bleu, chrf, rouge, token_f1
-from tuneline.evaluation.exact_match import exact_match, label_accuracy
+from tuneline.errors import EvaluationError
+from tuneline.evaluation import (
+    bleu,
+    chrf,
+    citations,
+    exact_match,
+    json_answers,
+    labels,
+    multiple_choice,
+    numeric,
+    rouge,
+    token_f1,
+)
+from tuneline.evaluation.config import EvaluationConfig
+from tuneline.evaluation.custom import custom_metric, is_custom
+from tuneline.evaluation.metric import Metric, always
+from tuneline.evaluation.statutes import Statutes, load_statutes
 from tuneline.evaluation.words import NAME as WORDS
 
-ScoreRecords = Callable[[Sequence[str], Sequence[str]], Sequence[float | None]]
-
-
-def always(tokenizer: str) -> Callable[[Sequence[str]], str]:
-    """The same tokenizer, whatever the references are."""
-    return lambda references: tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A function of predictions and references, and what its scores depend on."""
-
-    score: ScoreRecords
-    """N predictions, N references -> N scores in [0, 1], higher is better; None where the metric
-    has nothing to judge."""
-    tokenizer: Callable[[Sequence[str]], str]
-    """Names how texts are cut, as chosen for these references."""
-    packages: tuple[str, ...] = ("tuneline",)
-    """Libraries that compute it; their versions are part of the identity."""
-    is_general: bool = False
-    """Computed for every record, because it is cheap and says something about any text."""
-    is_per_record: bool = True
-    """A record's score depends on that record alone, so records are scored in portions."""
-    settings: str = ""
-    """What else decides scores: a tolerance, or the digest of a table or of source code."""
-
-    def identity(self, name: str, decoding: str, rows: str, references: Sequence[str] = ()) -> str:
-        """Everything that two scores must share to be compared.
-
-        Args:
-            name: The metric's name in `METRICS`.
-            decoding: How the answers were generated.
-            rows: Digest of the holdout.
-            references: The expected answers, by which tokenizers are chosen.
-        """
-        versions = [f"{package} {importlib.metadata.version(package)}" for package in self.packages]
-        parts = [name, self.tokenizer(references), ", ".join(versions), self.settings]
-        return "|".join([part for part in parts if part] + [decoding, rows])
-
-
-_READ = "NFKC, lower case, single spaces"
+_JSON = always(json_answers.NAME)
+_ROUGE_L = ("tuneline", "rapidfuzz", "rjieba")
 
 METRICS: dict[str, Metric] = {
-    "exact_match": Metric(exact_match, always(_READ), is_general=True),
+    "exact_match": Metric(exact_match.exact_match, always(exact_match.NAME), is_general=True),
     "token_f1": Metric(token_f1.token_f1, always(token_f1.NAME), is_general=True),
     "rouge1": Metric(rouge.rouge_1, always(WORDS), ("tuneline", "rjieba"), is_general=True),
     "rouge2": Metric(rouge.rouge_2, always(WORDS), ("tuneline", "rjieba"), is_general=True),
-    "rougeL": Metric(rouge.rouge_l, always(WORDS), ("rapidfuzz", "rjieba"), is_general=True),
-    "rougeLsum": Metric(rouge.rouge_lsum, always(WORDS), ("rapidfuzz", "rjieba"), is_general=True),
+    "rougeL": Metric(rouge.rouge_l, always(WORDS), _ROUGE_L, is_general=True),
+    "rougeLsum": Metric(rouge.rouge_lsum, always(WORDS), _ROUGE_L, is_general=True),
     "bleu": Metric(bleu.bleu, bleu.tokenizer, ("sacrebleu",), is_general=True),
     "chrf": Metric(chrf.chrf, always(chrf.NAME), ("sacrebleu",), is_general=True),
-    "label_accuracy": Metric(
-        label_accuracy, always(f"{_READ}; leading label"), is_per_record=False
+    "label_accuracy": Metric(labels.label_accuracy, always(labels.NAME), is_per_record=False),
+    "json_valid": Metric(json_answers.json_valid, _JSON),
+    "json_fields": Metric(json_answers.json_fields, _JSON),
+    "multiple_choice": Metric(multiple_choice.multiple_choice, always(multiple_choice.NAME)),
+    "numeric": Metric(numeric.numeric, always(numeric.NAME), ("tuneline", "cn2an")),
+    "citations": Metric(
+        partial(citations.score_citations, statutes=Statutes({}, "")),
+        always(citations.NAME),
+        ("tuneline", "cn2an"),
     ),
 }
+
+
+def _numeric(settings: EvaluationConfig) -> Metric:
+    tolerance = settings.numeric_tolerance
+    score = partial(numeric.numeric, tolerance=tolerance)
+    return Metric(
+        score, always(numeric.NAME), ("tuneline", "cn2an"), settings=f"tolerance {tolerance:g}"
+    )
+
+
+def _citations(settings: EvaluationConfig) -> Metric:
+    if settings.statutes is None:
+        raise EvaluationError(
+            "the metric 'citations' needs evaluation.statutes, a table of the articles that exist; "
+            "examples/statutes/civil_code.jsonl is one"
+        )
+    table = load_statutes(settings.statutes)
+    score = partial(citations.score_citations, statutes=table)
+    return Metric(
+        score,
+        always(citations.NAME),
+        ("tuneline", "cn2an"),
+        settings=f"statutes {table.digest[:16]}",
+    )
+
+
+CONFIGURED: dict[str, Callable[[EvaluationConfig], Metric]] = {
+    "numeric": _numeric,
+    "citations": _citations,
+}
+"""Metrics that depend on settings of the profile."""
+
+
+def chosen_metrics(names: Iterable[str], settings: EvaluationConfig) -> dict[str, Metric]:
+    """The general metrics, those of `evaluation.metrics`, and those that are named here.
+
+    Raises:
+        EvaluationError: A metric does not exist or cannot be loaded, or lacks a setting.
+    """
+    general = [name for name, metric in METRICS.items() if metric.is_general]
+    wanted = dict.fromkeys([*general, *settings.metrics, *names])
+    return {name: metric_named(name, settings) for name in wanted}
+
+
+def metric_named(name: str, settings: EvaluationConfig) -> Metric:
+    """One metric, as the profile's settings make it.
+
+    Args:
+        name: A key of `METRICS`, `package.module:function`, or `./folder` of an `evaluate` module
+            with `#key` of its result.
+        settings: Tolerance and tables.
+
+    Raises:
+        EvaluationError: It does not exist or cannot be loaded, or lacks a setting.
+    """
+    if name in CONFIGURED:
+        return CONFIGURED[name](settings)
+    if name in METRICS:
+        return METRICS[name]
+    if is_custom(name):
+        return custom_metric(name)
+    raise EvaluationError(
+        f"unknown metric {name!r}; known are {', '.join(METRICS)}; your own is named "
+        "`package.module:function`, an `evaluate` module by its folder, such as `./metrics/mine`"
+    )
