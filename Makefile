@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LLAMA_CPP := $(VENV)/share/llama.cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-short ui stop test test-slow check format benchmark benchmark-dedup benchmark-training
+.PHONY: help demo demo-short ui stop gguf test test-slow test-gguf check format benchmark benchmark-dedup benchmark-training
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 17
@@ -41,11 +42,30 @@ ui: $(READY) ## Start the Prefect UI and the MLflow UI and print their addresses
 stop: $(READY) ## Stop both UIs
 	@$(BIN)/tuneline ui --stop
 
+gguf: $(LLAMA_CPP)/.ready ## Install llama.cpp and its converter, for GGUF: about five minutes, once
+
+$(LLAMA_CPP)/.ready: constraints.txt | $(READY)
+	@command -v cc >/dev/null && command -v c++ >/dev/null && command -v cmake >/dev/null || \
+	  { echo "GGUF needs a C and a C++ compiler and cmake, such as the packages gcc, g++ and cmake"; exit 1; }
+	@echo "Compiling llama.cpp from its source package: about five minutes, once"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[gguf]"
+	@echo "Unpacking its converter into $(LLAMA_CPP)"
+	rm -rf $(LLAMA_CPP) && mkdir -p $(LLAMA_CPP)
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python \
+	  -c constraints.txt -d $(LLAMA_CPP) llama-cpp-python
+	cd $(LLAMA_CPP) && tar -xzf *.tar.gz && cd llama_cpp_python-*/vendor/llama.cpp && \
+	  mv convert_hf_to_gguf.py conversion gguf-py LICENSE $(CURDIR)/$(LLAMA_CPP)
+	rm -r $(LLAMA_CPP)/llama_cpp_python-*
+	touch $@
+
 test: $(READY) ## Run the tests, in under ten minutes
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not gguf"
 
 test-slow: $(READY) ## Run the tests that kill, preempt and start processes and servers, about eight minutes
 	$(BIN)/pytest -m slow
+
+test-gguf: $(READY) ## Run the tests that need llama.cpp (make gguf), in under three minutes
+	$(BIN)/pytest -m gguf
 
 check: $(READY) ## Format, lint, types and import contracts
 	$(BIN)/ruff format --check .
