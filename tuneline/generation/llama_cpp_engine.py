@@ -7,8 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from tuneline.base_model import load_tokenizer
 from tuneline.errors import EvaluationError
 from tuneline.generation.artifact import ModelArtifact, Prediction
@@ -40,13 +38,8 @@ class LlamaCppEngine:
         if artifact.adapter is not None:
             raise EvaluationError(f"{artifact.name}: GGUF takes no adapter; merge it first")
         on_gpu = machine.device == "cuda" and bool(library().llama_supports_gpu_offload())
-        self._rss_before = psutil.Process().memory_info().rss
-        started = time.monotonic()
         self.n_threads = torch.get_num_threads()
         self.model = LlamaCppModel(gguf_file(artifact.folder), self.n_threads, on_gpu)
-        self.load_s = time.monotonic() - started
-        self.peak_mib = 0.0
-        self._look_at_memory()
         self.config = config
         self.chat = chat_tokens(artifact.folder)
         device = "cuda" if on_gpu else "cpu"
@@ -68,17 +61,13 @@ class LlamaCppEngine:
             MemoryError: There is no memory for a context of a prompt's length.
             EvaluationError: llama.cpp reads other tokens than the model was trained on.
         """
-        answers = [self._answer(prompt) for prompt in prompts]
-        self._look_at_memory()
-        return answers
+        return [self._answer(prompt) for prompt in prompts]
 
     def answer_logits(self, prompt: str, answer: str) -> "np.ndarray":
         """Teacher-forced logits of an answer, float32 of shape (answer + end token, vocabulary)."""
         answered = self.answer_token_ids(prompt, answer)
         ids = [*self._read(prompt), *answered]
-        logits = self.model.start(ids, room=0, n_last=len(answered) + 1)[:-1]
-        self._look_at_memory()
-        return logits
+        return self.model.start(ids, room=0, n_last=len(answered) + 1)[:-1]
 
     def answer_token_ids(self, prompt: str, answer: str) -> list[int]:
         """Tokens of the answer as it stands behind its prompt, then the end token."""
@@ -117,11 +106,6 @@ class LlamaCppEngine:
                 "llama.cpp does not stop; name it as eos_token_id in generation_config.json of the "
                 "base model"
             )
-
-    def _look_at_memory(self) -> None:
-        """llama.cpp takes its memory when a context is made and keeps it: now is the peak."""
-        added = psutil.Process().memory_info().rss - self._rss_before
-        self.peak_mib = max(self.peak_mib, added / 2**20)
 
 
 def _first_difference(chat: ChatTokens, expected: Sequence[int], ids: Sequence[int]) -> str:
