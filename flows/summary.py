@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from flows.tables import print_table
-from tasks.artifacts import funnel_rows, quantization_rows, score_rows, training_text
+from tasks.artifacts import funnel_rows, score_rows, training_text
+from tasks.quantization_text import answer_rows, fidelity_rows, recommendation_rows, sentences
 
 if TYPE_CHECKING:
     from flows.retrain import Retrained
     from tuneline.registry import Registry
     from tuneline.release.event import Event
-    from tuneline.reports import TrainingReport
+    from tuneline.reports import QuantizationReport, TrainingReport
 
 
 def print_summary(result: "Retrained", console: Console) -> None:
@@ -24,12 +25,19 @@ def print_summary(result: "Retrained", console: Console) -> None:
         title = f"Holdout: candidate against {comparison.baseline.name}"
         title += " (task_score, 95 % intervals)"
         print_table(console, title, score_rows(comparison))
-    if result.quantizations is not None:
-        n = result.quantizations.n_prompts
-        title = f"Quantizations ({n} prompts; answers exact / similar / different against bf16)"
-        print_table(console, title, quantization_rows(result.quantizations))
+    print_quantizations(result.quantizations, console)
     _print_verdict(result, console)
     _print_places(result, console)
+
+
+def print_quantizations(report: "QuantizationReport", console: Console) -> None:
+    """Print both tables of the variants, verdicts with reasons, and what is recommended."""
+    n = report.n_prompts
+    print_table(console, f"Quantizations ({n} prompts)", answer_rows(report))
+    print_table(console, "Quantizations against their reference", fidelity_rows(report))
+    for sentence in sentences(report) if report.variants else ():
+        console.print(f"  - {sentence}", markup=False)
+    print_table(console, "Recommended", recommendation_rows(report))
 
 
 def _print_training(report: "TrainingReport", console: Console) -> None:

@@ -9,6 +9,7 @@ from tuneline.reports.data import (
     Leak,
     LeakCheck,
 )
+from tuneline.reports.details import ClassScore, FieldScore, LabelTable
 from tuneline.reports.evaluation import (
     ALL,
     TASK_SCORE,
@@ -24,45 +25,63 @@ from tuneline.reports.evaluation import (
 )
 from tuneline.reports.guards import Forgetting, ForgettingVerdict, Look
 from tuneline.reports.quantization import (
+    AnswerShares,
+    DifferentAnswer,
     Fidelity,
+    GateVerdict,
+    NoiseFloor,
     QuantizationReport,
     QuantizedVariant,
+    Recommendation,
     StoredWeights,
+    VariantVerdict,
 )
 from tuneline.reports.review import Agreement, JudgeReport, ReviewReport, WinRate
 from tuneline.reports.saving import load_report, save_report
+from tuneline.reports.speed import Latency, Perplexity
 from tuneline.reports.training import TrainingReport
 
 __all__ = [
     "ALL",
     "TASK_SCORE",
     "Agreement",
+    "AnswerShares",
     "Certificate",
+    "ClassScore",
     "Cluster",
     "Comparison",
     "ComparisonVerdict",
     "Conflict",
     "DataReport",
     "Difference",
+    "DifferentAnswer",
     "Dimension",
     "EvalReport",
     "Fidelity",
+    "FieldScore",
     "FileReport",
     "Forgetting",
     "ForgettingVerdict",
+    "GateVerdict",
     "JudgeReport",
+    "LabelTable",
+    "Latency",
     "Leak",
     "LeakCheck",
     "Look",
     "Noise",
+    "NoiseFloor",
+    "Perplexity",
     "QuantizationReport",
     "QuantizedVariant",
+    "Recommendation",
     "Regressions",
     "ReviewReport",
     "Score",
     "SliceDifference",
     "StoredWeights",
     "TrainingReport",
+    "VariantVerdict",
     "WinRate",
     "load_report",
     "save_report",

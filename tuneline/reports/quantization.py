@@ -1,9 +1,12 @@
 """Quantized variants side by side."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-from tuneline.reports.evaluation import Score
+from tuneline.reports.evaluation import Difference, Score
+
+GateVerdict = Literal["pass", "fail", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,59 @@ class Fidelity:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerShares:
+    """How many answers of a slice are those of the reference."""
+
+    exact: int
+    """Answers that say the same."""
+    similar: int
+    """Free text that reads otherwise but has at least the profile's similarity."""
+    different: int
+    unstable: int = 0
+    """Prompts on which the reference, asked again, differs from itself: they tell nothing."""
+    different_beyond_noise: int = 0
+    """Different answers to the other prompts."""
+    difference: Difference | None = None
+    """`task_score` of the variant - the reference; its threshold is the margin."""
+
+    @property
+    def n(self) -> int:
+        """Prompts."""
+        return self.exact + self.similar + self.different
+
+    @property
+    def n_stable(self) -> int:
+        """Prompts that tell something."""
+        return self.n - self.unstable
+
+
+@dataclass(frozen=True, slots=True)
+class VariantVerdict:
+    """Whether a variant may stand in for its reference, with the reasons in words."""
+
+    verdict: GateVerdict
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DifferentAnswer:
+    """One prompt that a variant answers otherwise, for a person to read."""
+
+    digest: str
+    """Of the record."""
+    source: str
+    prompt: str
+    reference: str
+    """What the holdout expects."""
+    reference_answer: str
+    """What the reference model says; empty where generation failed."""
+    answer: str
+    """What the variant says; empty where generation failed."""
+    is_unstable: bool
+    """Whether the reference, asked again, differs from itself too."""
+
+
+@dataclass(frozen=True, slots=True)
 class QuantizedVariant:
     """One quantization of the merged model, measured by itself against the reference."""
 
@@ -50,10 +106,59 @@ class QuantizedVariant:
     score: Score
     """`task_score` on the prompts of the comparison."""
     exact: int
-    """Answers equal to the reference model's."""
+    """Answers that say what the reference model's say."""
     similar: int
     """Answers that differ but have ROUGE-L >= the profile's threshold."""
     different: int
+    reference: str = "bf16"
+    """The variant of the same runtime that it is compared with."""
+    engine: str = "transformers"
+    folder: str = ""
+    digest: str = ""
+    """SHA-256 over names and contents of its files."""
+    stored: StoredWeights | None = None
+    fidelity: Fidelity | None = None
+    """On the reference's own answers; None where it was not measured."""
+    load_s: float = 0.0
+    """Seconds from files to a model that answers."""
+    peak_memory_mib: float = 0.0
+    """Most memory while it was loaded and read one prompt and answer at a time, beyond what the
+    process had before."""
+    slices: Mapping[str, AnswerShares] = field(default_factory=dict)
+    """`all` and every source."""
+    gate: VariantVerdict | None = None
+    """None for a reference."""
+    different_answers: tuple[DifferentAnswer, ...] = ()
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether others are compared with it."""
+        return self.name == self.reference
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFloor:
+    """The reference against itself, asked again in other batches."""
+
+    reference: str
+    changed: int
+    """Prompts whose answer was another, similar ones included."""
+    different: int
+    """Prompts whose answer was different, as variants are counted."""
+    n: int
+    """Prompts asked again."""
+    how: str
+    """What was other the second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The variant for one kind of machine."""
+
+    target: str
+    variant: str | None
+    """None where nothing fits."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +169,10 @@ class QuantizationReport:
     n_prompts: int
     similar_from: float
     """ROUGE-L from which a differing answer counts as similar."""
+    noise: tuple[NoiseFloor, ...] = ()
+    """One per reference; empty where nothing was asked again."""
+    merge_parity: Fidelity | None = None
+    """The merged model against its adapter."""
+    recommendations: tuple[Recommendation, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a reader of the numbers must know."""

@@ -23,10 +23,12 @@ log = logging.getLogger(__name__)
 
 PARITY = "merge_parity.json"
 """File beside the merged weights: a `Fidelity`, the adapter being the reference."""
-MIN_AGREEMENT = 0.98
-"""Least share of answer tokens on which adapter and merged model must have the same top token."""
+MIN_AGREEMENT = 0.95
+"""Least share of answer tokens on which adapter and merged model must have the same top token.
+Rounding to 16 bit alone turns near-ties: 2 % of the tokens of a model that is unsure."""
 MAX_KL = 0.02
-"""Most that the merged model's distributions may differ from the adapter's, nats per token."""
+"""Most that the merged model's distributions may differ from the adapter's, nats per token;
+rounding alone makes 0.002."""
 
 
 def merge(
