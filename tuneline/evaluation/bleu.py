@@ -1,11 +1,11 @@
 """Sentence BLEU as sacreBLEU computes it, with the tokenizer that the reference asks for."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tuneline.evaluation.rouge import n_common
 from tuneline.evaluation.words import has_chinese
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _CHINESE = (
     r"\ufe10-\ufe1f\ufe30-\ufe4f\uff00-\uffef"
 )
 """What sacreBLEU's `zh` tokenizer sets apart, as it reads its own table."""
-_PIECE = re.compile(rf"(?P<one>(?!\s)[{_CHINESE}])|[^\s{_CHINESE}]+")
+_PIECE = re.compile(rf"(?!\s)[{_CHINESE}]|[^\s{_CHINESE}]+")
 
 
 def bleu(predictions: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -49,26 +49,20 @@ def tokenizer(references: Sequence[str]) -> str:
 def _sentence(prediction: str, reference: str) -> float:
     cut = _cut_chinese if has_chinese(reference) else _cut_english
     theirs, ours = cut(prediction.rstrip()), cut(reference.rstrip())
-    available = Counter(_n_grams(ours))
     correct = [0] * ORDER
-    for n_gram in _n_grams(theirs):
-        if available[n_gram] > 0:
-            available[n_gram] -= 1
-            correct[len(n_gram) - 1] += 1
+    for n in range(ORDER):
+        correct[n] = n_common(_n_grams(theirs, n + 1), _n_grams(ours, n + 1))
+        if not correct[n]:
+            break  # no longer one is common either
     total = [max(0, len(theirs) - n) for n in range(ORDER)]
-    score = (
-        _metric("13a")
-        .compute_bleu(
-            correct, total, len(theirs), len(ours), smooth_method="exp", effective_order=True
-        )
-        .score
+    score = _metric("13a").compute_bleu(
+        correct, total, len(theirs), len(ours), smooth_method="exp", effective_order=True
     )
-    return float(min(1.0, score / 100))  # sacreBLEU rounds to a little over 100
+    return min(1.0, float(score.score) / 100)  # sacreBLEU rounds to a little over 100
 
 
-def _n_grams(tokens: list[str]) -> list[tuple[str, ...]]:
-    starts = [tokens[n:] for n in range(ORDER)]
-    return [n_gram for n in range(1, ORDER + 1) for n_gram in zip(*starts[:n], strict=False)]
+def _n_grams(tokens: list[str], n: int) -> Iterable[Hashable]:
+    return tokens if n == 1 else zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
 def _cut_english(text: str) -> list[str]:
@@ -82,15 +76,14 @@ def _cut_chinese(text: str) -> list[str]:
     sacreBLEU cuts the whole spaced line by four expressions, which takes ten times as long. They
     see a space on either side of a piece, except at the ends of the line.
     """
-    line = text.strip()
+    pieces = _PIECE.findall(text.strip())
+    last = len(pieces) - 1
     tokens: list[str] = []
-    for piece in _PIECE.finditer(line):
-        if piece["one"]:
-            tokens.append(piece["one"])
+    for i, piece in enumerate(pieces):
+        if len(piece) == 1:
+            tokens.append(piece)
         else:
-            left = " " * (piece.start() > 0)
-            right = " " * (piece.end() < len(line))
-            tokens.extend(_between(f"{left}{piece[0]}{right}").split())
+            tokens += _between(f"{' ' * (i > 0)}{piece}{' ' * (i < last)}").split()
     return tokens
 
 
