@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tuneline.export import finish_export
 from tuneline.random_model import CHAT_TEMPLATE
 
 SPECIAL = ["<unk>", "<|im_start|>", "<|im_end|>"]
@@ -17,14 +18,9 @@ TEXTS = [
 ]
 
 
-def write_tiny_llama(out: Path, spread: float = 1.0) -> None:
-    """Two layers, 256 wide, seeded.
-
-    Args:
-        out: An existing folder.
-        spread: Standard deviation of the embeddings; with a large one the model is sure of itself.
-    """
-    tokenizer = llama_tokenizer()
+def write_tiny_llama(out: Path, rope_theta: float = 50_000.0, tokenizer: Any = None) -> None:
+    """Write config, seeded weights of two layers, and tokenizer to an existing folder."""
+    tokenizer = tokenizer or llama_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=256,
@@ -36,7 +32,7 @@ def write_tiny_llama(out: Path, spread: float = 1.0) -> None:
         bos_token_id=tokenizer.convert_tokens_to_ids("<|im_start|>"),
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.eos_token_id,
-        rope_parameters={"rope_theta": 50000.0, "rope_type": "default"},
+        rope_parameters={"rope_theta": rope_theta, "rope_type": "default"},
         tie_word_embeddings=False,
         initializer_range=0.08,
         architectures=["LlamaForCausalLM"],
@@ -46,6 +42,7 @@ def write_tiny_llama(out: Path, spread: float = 1.0) -> None:
         model = LlamaForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    finish_export(out)
 
 
 def llama_tokenizer() -> Any:
