@@ -8,10 +8,13 @@ import polars as pl
 
 from tasks.artifacts import metric_rows, score_rows, show_table
 from tasks.progress import progress_of
+from tasks.speed import SPEED_NOTE, speed_rows
 from tasks.stage import stage, store
 from tuneline.data.prepare import report_of
 from tuneline.evaluation import holdout
+from tuneline.evaluation.answering import answer_records
 from tuneline.generation import GenerationConfig, Generator, ModelArtifact
+from tuneline.generation.engine import engine_name, engine_versions
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.records import Record, read_records, rows_digest
@@ -60,25 +63,25 @@ def evaluate(model: ModelArtifact, settings: Profile, rows: Holdout) -> Evaluate
 
 @stage("answers", run_name="answers of {model.name}", timeout_s=12 * 3600)
 def predict(model: ModelArtifact, generation: GenerationConfig, rows: Holdout) -> StageOutput:
-    """Generate one answer per record."""
+    """Generate one answer per record; a run that was killed goes on behind its last batch."""
     records = rows.records()
 
     def write(out: Path) -> None:
-        generator = Generator.load(model, this_machine(), generation)
-        progress = progress_of(f"answers of {model.name}")
-        predictions, seconds = generator.generate([r.prompt for r in records], progress)
-        holdout.save_predictions(out / holdout.PREDICTIONS, records, predictions, seconds)
+        with Generator.load(model, this_machine(), generation) as generator:
+            answer_records(generator, records, out, progress_of(f"answers of {model.name}"))
 
     machine = this_machine()
+    engine = engine_name(model, generation)
     inputs = {
         "model": model.digest,
         "rows": rows_digest(records),
         "generation": generation.model_dump(mode="json"),
+        "engine": engine,
         "machine": f"{machine.device} {machine.dtype_name} {machine.attention}",
-        **code_version("generation", "base_model"),
-        **package_versions("torch", "transformers"),
+        **code_version("generation", "evaluation/answering", "base_model"),
+        **engine_versions(engine),
     }
-    return store().build("answers", inputs, write)
+    return store().build("answers", inputs, write, keeps_partial=True)
 
 
 @stage("scores", run_name="scores of {model.name}", timeout_s=3600)
@@ -123,4 +126,5 @@ def compare(domain: str, evaluated: Sequence[Evaluated]) -> list[Comparison]:
         text = f"candidate against {comparison.baseline.name}: task_score with 95 % intervals"
         show_table(domain, name, score_rows(comparison), text)
     show_table(domain, "metrics", metric_rows(comparisons), "Every metric with 95 % intervals")
+    show_table(domain, "speed", speed_rows(model.report for model in evaluated), SPEED_NOTE)
     return comparisons

@@ -6,15 +6,25 @@ from pathlib import Path
 import polars as pl
 
 from tuneline.errors import EvaluationError
+from tuneline.evaluation.latency import latency
 from tuneline.evaluation.metrics import METRICS
-from tuneline.generation import GenerationConfig, Prediction
+from tuneline.evaluation.perplexity import perplexity
+from tuneline.generation import GenerationConfig, Likelihood, Prediction
 from tuneline.records import Record, rows_digest
-from tuneline.reports import ALL, TASK_SCORE, Certificate, Comparison, EvalReport
+from tuneline.reports import ALL, TASK_SCORE, Certificate, Comparison, EvalReport, Perplexity
 from tuneline.significance import paired_difference, score
 
 PREDICTIONS = "predictions.parquet"
 SCORES = "scores.parquet"
 REPORT = "report.json"
+PREDICTION_COLUMNS = {
+    "digest": pl.String,
+    "prediction": pl.String,
+    "n_tokens": pl.Int64,
+    "latency_s": pl.Float64,
+    "reference_nll": pl.Float64,
+    "reference_tokens": pl.Int64,
+}
 
 
 def certified(records: Sequence[Record], certificate: Certificate | None) -> list[Record]:
@@ -39,16 +49,36 @@ def certified(records: Sequence[Record], certificate: Certificate | None) -> lis
 
 
 def save_predictions(
-    path: Path, records: Sequence[Record], predictions: Sequence[Prediction], generate_s: float
+    path: Path,
+    records: Sequence[Record],
+    predictions: Sequence[Prediction],
+    generate_s: float,
+    engine: str = "",
+    references: Sequence[Likelihood] | None = None,
 ) -> None:
-    """Write one row per record: digest, prediction (null: unscored), n_tokens, generate_s."""
+    """Write one row per record: what was answered, how long it took, and by which engine.
+
+    Args:
+        path: Parquet file with the columns digest, prediction (null: unscored), n_tokens,
+            latency_s, generate_s (seconds of the whole), engine, reference_nll, reference_tokens
+            (null: not measured).
+        records: What was asked.
+        predictions: An answer to each.
+        generate_s: Seconds of wall time that all answers took.
+        engine: Its identity.
+        references: How likely the model finds each reference answer.
+    """
+    found = references or [Likelihood(None, 0)] * len(records)
     rows = {
         "digest": [record.digest for record in records],
         "prediction": [prediction.text for prediction in predictions],
         "n_tokens": [prediction.n_tokens for prediction in predictions],
+        "latency_s": [prediction.latency_s for prediction in predictions],
+        "reference_nll": [reference.nll for reference in found],
+        "reference_tokens": [None if r.nll is None else r.n_tokens for r in found],
     }
-    schema = {"digest": pl.String, "prediction": pl.String, "n_tokens": pl.Int64}
-    table = pl.DataFrame(rows, schema=schema).with_columns(generate_s=pl.lit(generate_s))
+    table = pl.DataFrame(rows, schema=PREDICTION_COLUMNS)
+    table = table.with_columns(generate_s=pl.lit(generate_s), engine=pl.lit(engine))
     table.write_parquet(path)
 
 
@@ -128,8 +158,9 @@ def report(
         generation: How the answers were generated.
         rows: Digest of the holdout's rows.
     """
-    decoding = f"greedy, max_new_tokens={generation.max_new_tokens}"
+    decoding = f"{generation.decoding}, {predictions['engine'][0]}"
     seconds = float(predictions["generate_s"][0])
+    is_answered = pl.col("prediction").is_not_null()
     return EvalReport(
         model=model,
         name=name,
@@ -141,7 +172,20 @@ def report(
             if part[TASK_SCORE].is_not_null().any()
         },
         tokens_per_s=round(float(predictions["n_tokens"].sum()) / max(seconds, 1e-9), 1),
+        latency=latency(predictions.filter(is_answered)["latency_s"].to_list()),
+        perplexity=_perplexities(scores, predictions),
     )
+
+
+def _perplexities(scores: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, Perplexity]:
+    """Slice -> perplexity of its reference answers; none where they were not measured."""
+    references = predictions.select("digest", "reference_nll", "reference_tokens").drop_nulls()
+    measured = scores.select("digest", "source").join(references, on="digest", how="inner")
+    found = {
+        name: perplexity(part["reference_nll"].to_list(), part["reference_tokens"].to_list())
+        for name, part in _slices(measured)
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def compare(

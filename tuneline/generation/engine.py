@@ -92,8 +92,8 @@ ENGINES: dict[str, EngineLoader] = {
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "transformers": ("torch", "transformers", "peft", "bitsandbytes"),
-    "llama_cpp": ("llama-cpp-python",),
-    "vllm": ("vllm",),
+    "llama_cpp": ("llama-cpp-python", "transformers"),
+    "vllm": ("vllm", "torch", "transformers"),
 }
 """Engine -> distributions whose versions decide what it answers."""
 INSTALL: Mapping[str, str] = {

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tuneline.reports.speed import Latency, Perplexity
+
 ALL = "all"
 """Name of the slice that holds every record."""
 TASK_SCORE = "task_score"
@@ -90,6 +92,9 @@ class EvalReport:
     """Generated tokens per second of wall time."""
     noise: Noise | None = None
     """None where no repeats were asked for."""
+    latency: Latency | None = None
+    perplexity: Mapping[str, Perplexity] = field(default_factory=dict)
+    """Slice -> perplexity of the reference answers; empty where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
