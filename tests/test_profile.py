@@ -91,6 +91,25 @@ def test_a_metric_that_does_not_exist_is_refused_before_any_work(small: str):
     assert "rougeL" in sentence, "what is allowed is named"
 
 
+def test_metrics_of_the_evaluation_are_checked_with_what_they_need(small: str, tmp_path: Path):
+    assert "metric of evaluation.metrics: unknown metric 'rogueL'" in problem(
+        small, {"evaluation.metrics": ["rogueL"]}
+    )
+    assert "importing no_such_package.metric failed" in problem(
+        small, {"evaluation.metrics": ["no_such_package.metric:score"]}
+    )
+    assert "metric of source rows: the metric 'citations' needs evaluation.statutes" in problem(
+        small, {"data.sources.0.metric": "citations"}
+    )
+    table = tmp_path / "articles.jsonl"
+    assert "articles.jsonl cannot be read" in problem(
+        small, {"data.sources.0.metric": "citations", "evaluation.statutes": str(table)}
+    )
+    table.write_text('{"law_name": "民法典", "article_no": "第一条", "status": "现行有效"}\n')
+    overrides = {"data.sources.0.metric": "citations", "evaluation.statutes": str(table)}
+    assert load_profile(small, overrides).evaluation.statutes == table
+
+
 def test_a_mixture_of_a_source_that_does_not_exist_is_refused(small: str):
     sentence = problem(small, {"training.source_fractions": {"overuling": 0.4}})
     assert "'overuling'" in sentence and "known are " in sentence
