@@ -1,15 +1,31 @@
 """Does a candidate replace its baseline? A pure decision over reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tuneline.errors import GateError
-from tuneline.reports import ALL, TASK_SCORE, Comparison, Difference, EvalReport, Score
+from tuneline.release.comparable import (
+    check_comparable,
+    metric_difference,
+    score_of,
+    slice_differences,
+)
+from tuneline.release.reasons import (
+    holdout_sentence,
+    metric_sentence,
+    noise_sentence,
+    p_text,
+    rows_sentence,
+    slice_sentence,
+)
+from tuneline.reports import ALL, TASK_SCORE, Comparison, Difference, EvalReport
+from tuneline.significance import Certainty
 
 Verdict = Literal["promote", "refuse", "cannot tell"]
+Demand = Literal["better", "not worse"]
 
 
 class PromotionGate(BaseModel):
@@ -17,15 +33,51 @@ class PromotionGate(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    min_gain: float = Field(default=0.0, ge=-1, le=1)
-    """The 95 % interval of the gain in task_score must lie above this."""
+    min_gain: float = Field(default=0.0, gt=-1, lt=1)
+    """The gain in task_score must exceed this beyond doubt."""
+    metrics: dict[str, Demand] = {}
+    """Metrics beyond task_score: `better` beyond doubt, or `not worse` beyond doubt by more than
+    `max_metric_loss`. All are judged together with task_score, by Holm."""
+    max_metric_loss: float = Field(default=0.05, gt=0, lt=1)
+    """Loss that counts as `not worse`."""
     max_slice_loss: float = Field(default=0.05, ge=0, le=1)
-    """A slice that is worse beyond doubt may lose this much task_score, no more."""
+    """A slice that is worse beyond doubt, by Holm over all slices, may lose this much task_score,
+    no more."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Two-sided error of each verdict; intervals hold 1 - alpha. A candidate that is no better is
+    promoted at most alpha / 2 of the time."""
+    power: float = Field(default=0.8, ge=0.5, lt=1)
+    """Share of real gains that are to be found, for the detectable gain and the rows needed."""
+    wanted_gain: float = Field(default=0.05, gt=0, lt=1)
+    """Gain beyond `min_gain` for which the rows needed are counted."""
+    expected_correlation: float = Field(default=0.5, ge=0, lt=1)
+    """Between two models' scores of the same rows, for the detectable gain; 0 expects the least."""
     min_scored_fraction: float = Field(default=0.95, ge=0, le=1)
     """Share of the holdout that the candidate must have answered without a failure."""
     max_regression_share: float | None = Field(default=None, ge=0, le=1)
     """Of the rows that the baseline has right, the share that the candidate may have wrong; unset:
     they are counted and listed for a person, and refuse nothing."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _task_score_has_min_gain(cls, metrics: dict[str, Demand]) -> dict[str, Demand]:
+        if TASK_SCORE in metrics:
+            raise ValueError(f"{TASK_SCORE} is always asked for; `min_gain` says how much")
+        return metrics
+
+    @property
+    def certainty(self) -> Certainty:
+        """How sure verdicts have to be."""
+        return Certainty(self.alpha, self.power, self.wanted_gain, self.expected_correlation)
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Metric -> the difference that it has to exceed, `task_score` first."""
+        asked = {
+            metric: 0.0 if demand == "better" else -self.max_metric_loss
+            for metric, demand in self.metrics.items()
+        }
+        return {TASK_SCORE: self.min_gain, **asked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,71 +94,43 @@ class Decision:
 def decide_promotion(comparison: Comparison, gate: PromotionGate) -> Decision:
     """Promote, refuse, or say that the holdout is too small to tell.
 
-    A gain whose interval lies above `min_gain` promotes; one whose interval lies at or below it
-    refuses; else nobody can tell. Too many failed answers, or a slice that is worse beyond doubt
-    by more than `max_slice_loss`, refuse whatever the gain.
+    Every metric of the gate that exceeds what is asked of it, beyond doubt, promotes. One that
+    falls short of it beyond doubt refuses; so do too many failed answers, and a slice that is worse
+    beyond doubt by more than `max_slice_loss`, whatever the gain. Else nobody can tell.
 
     Raises:
         GateError: A metric or a slice is missing, or the reports are not about the same rows
-            and metrics.
+            and metrics, or were compared by another gate.
     """
-    _check_comparable(comparison)
-    gain = _difference(comparison, ALL)
+    check_comparable(comparison)
+    asked = {m: metric_difference(comparison, m, than) for m, than in gate.thresholds.items()}
     objections = [*_failed_answers(comparison.candidate, gate), *_slice_losses(comparison, gate)]
-    reasons = (_gain_sentence(comparison, gain), *_slice_sentences(comparison), *objections)
-    if objections or gain.high <= gate.min_gain:
-        return Decision("refuse", reasons, comparison.baseline.name)
-    verdict: Verdict = "promote" if gain.low > gate.min_gain else "cannot tell"
+    reasons = (*_evidence(comparison, asked, gate), *objections)
+    verdicts = {difference.verdict for difference in asked.values()}
+    verdict: Verdict = "promote" if verdicts == {"better"} else "cannot tell"
+    if objections or "worse" in verdicts:
+        verdict = "refuse"
     return Decision(verdict, reasons, comparison.baseline.name)
 
 
-def _check_comparable(comparison: Comparison) -> None:
-    candidate, baseline = comparison.candidate, comparison.baseline
-    if candidate.holdout_digest != baseline.holdout_digest:
-        raise GateError(
-            f"{candidate.name} was measured on holdout {candidate.holdout_digest[:12]}, "
-            f"{baseline.name} on {baseline.holdout_digest[:12]}; measure both on one holdout"
-        )
-    for metric in sorted({*candidate.identities, *baseline.identities}):
-        ours, theirs = (_identity(report, metric) for report in (candidate, baseline))
-        if ours != theirs:
-            raise GateError(
-                f"{metric} is '{ours}' for {candidate.name} but '{theirs}' for "
-                f"{baseline.name}; measure both with the same settings"
-            )
-
-
-def _identity(report: EvalReport, metric: str) -> str:
-    if metric not in report.identities:
-        raise GateError(f"{report.name} report has no identity of '{metric}'; measure it again")
-    return report.identities[metric]
-
-
-def _score(report: EvalReport, slice_name: str) -> Score:
-    if slice_name not in report.scores:
-        raise GateError(f"{report.name} report has no slice '{slice_name}'; measure it again")
-    if TASK_SCORE not in report.scores[slice_name]:
-        raise GateError(
-            f"{report.name} report has no '{TASK_SCORE}' for slice '{slice_name}'; measure it again"
-        )
-    return report.scores[slice_name][TASK_SCORE]
-
-
-def _difference(comparison: Comparison, slice_name: str) -> Difference:
-    _score(comparison.candidate, slice_name)
-    _score(comparison.baseline, slice_name)
-    if slice_name not in comparison.differences:
-        raise GateError(f"the comparison has no difference for slice '{slice_name}'; compare again")
-    return comparison.differences[slice_name]
-
-
-def _slices(comparison: Comparison) -> Iterator[tuple[str, Difference]]:
-    names = {*comparison.candidate.scores, *comparison.baseline.scores, *comparison.differences}
-    return ((name, _difference(comparison, name)) for name in sorted(names - {ALL}))
+def _evidence(
+    comparison: Comparison, asked: Mapping[str, Difference], gate: PromotionGate
+) -> Iterator[str]:
+    """What the holdout could show, what each metric and slice tells, and what is missing."""
+    n = score_of(comparison.baseline, ALL).n
+    yield holdout_sentence(TASK_SCORE, asked[TASK_SCORE], n, gate.certainty)
+    for metric, difference in asked.items():
+        yield metric_sentence(comparison, metric, difference)
+        if difference.verdict == "cannot tell":
+            yield rows_sentence(metric, difference, gate.certainty)
+        if noise := noise_sentence(comparison, metric):
+            yield noise
+    for name, change in slice_differences(comparison):
+        yield slice_sentence(name, change, gate.max_slice_loss)
 
 
 def _failed_answers(report: EvalReport, gate: PromotionGate) -> Iterator[str]:
-    score = _score(report, ALL)
+    score = score_of(report, ALL)
     total = score.n + score.n_unscored
     if total == 0:
         raise GateError(f"{report.name} report holds no record; measure it on a holdout")
@@ -118,23 +142,9 @@ def _failed_answers(report: EvalReport, gate: PromotionGate) -> Iterator[str]:
 
 
 def _slice_losses(comparison: Comparison, gate: PromotionGate) -> Iterator[str]:
-    for name, loss in _slices(comparison):
-        if loss.high < 0 and loss.value < -gate.max_slice_loss:
-            yield f"slice {name} loses {-loss.value:.2f}, more than {gate.max_slice_loss:.2f}"
-
-
-def _gain_sentence(comparison: Comparison, gain: Difference) -> str:
-    ours, theirs = _score(comparison.candidate, ALL), _score(comparison.baseline, ALL)
-    return (
-        f"{TASK_SCORE} {ours.value:.2f} against {theirs.value:.2f} of {comparison.baseline.name}: "
-        f"{_interval(gain)}, {gain.verdict}"
-    )
-
-
-def _slice_sentences(comparison: Comparison) -> Iterator[str]:
-    for name, change in _slices(comparison):
-        yield f"slice {name}: {change.verdict} ({_interval(change)}, n={change.n})"
-
-
-def _interval(difference: Difference) -> str:
-    return f"{difference.value:+.2f} [{difference.low:.2f}, {difference.high:.2f}]"
+    for name, loss in slice_differences(comparison):
+        if loss.verdict == "worse" and loss.value < -gate.max_slice_loss:
+            yield (
+                f"slice {name} loses {-loss.value:.2f}, more than {gate.max_slice_loss:.2f} "
+                f"({p_text(loss)})"
+            )
