@@ -45,5 +45,9 @@ class RegistryError(TunelineError):
     """The model registry does not hold what was asked for, or another writer was first."""
 
 
+class ABTestError(TunelineError):
+    """An A/B test is asked for in a form that it cannot have, or there is none."""
+
+
 class TrackingError(TunelineError):
     """The MLflow tracking server cannot be used."""
