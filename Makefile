@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LLAMA_CPP := $(VENV)/share/llama.cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-short ui stop gguf test test-slow test-gguf check format benchmark benchmark-dedup benchmark-training
+.PHONY: help demo demo-short ui stop gguf test test-slow test-gguf check format benchmark benchmark-dedup benchmark-training benchmark-metrics
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 17
@@ -86,3 +86,6 @@ benchmark-dedup: $(READY) ## Compare near-dedup with other tools; DATA=folder of
 
 benchmark-training: $(READY) ## Compare training with bare TRL and LLaMA-Factory, about 40 minutes
 	$(BIN)/python -m benchmarks.training
+
+benchmark-metrics: $(READY) ## Compare metrics with other tools, about five minutes; DATA=folder of JSON or JSONL
+	$(BIN)/python -m benchmarks.metrics --data $(or $(DATA),examples)
