@@ -124,3 +124,21 @@ def test_a_run_that_stops_between_batches_ends_with_the_same_values(tmp_path: Pa
     left = len(PLAN) - n_before  # one batch too many would stop it again
     values, _ = run_batches(PLAN, work, Prediction(None, 0), silent, journal(tmp_path))
     assert values == ANSWERS
+
+
+@given(st.lists(st.integers(0, 400), max_size=60), st.integers(1, 5))
+def test_another_seed_puts_every_row_into_one_batch_that_still_fits(lengths: list[int], seed: int):
+    plan = plan_batches(lengths, 500, 8, new_tokens=20, seed=seed)
+    assert sorted(row for batch in plan for row in batch) == list(range(len(lengths)))
+    for batch in plan:
+        assert len(batch) <= 8
+        assert len(batch) == 1 or len(batch) * (max(lengths[i] for i in batch) + 20) <= 500
+    assert plan == plan_batches(lengths, 500, 8, new_tokens=20, seed=seed)
+
+
+def test_another_seed_gives_rows_other_neighbours_even_where_all_fit_into_one_batch():
+    lengths = [100 + row % 10 for row in range(40)]
+    assert [len(batch) for batch in plan_batches(lengths, 10_000, 64)] == [40]
+    plans = [plan_batches(lengths, 10_000, 64, seed=seed) for seed in (1, 2)]
+    assert plans[0] != plans[1]
+    assert all(len(plan) == 2 for plan in plans)

@@ -30,6 +30,9 @@ class EvaluationConfig(BaseModel):
     """How answers are generated; the same for base, champion, candidate and quantized variants."""
     max_records: int | None = Field(default=None, ge=10)
     """Most holdout records to answer; the first by digest, so the choice never moves."""
+    noise_repeats: int = Field(default=0, ge=0, le=20)
+    """Times that every model answers the holdout once more, in other batches: how far its scores
+    move by that alone. A gain below it cannot be told. 0: not measured."""
     right_from: float = Field(default=0.5, gt=0, le=1)
     """task_score from which an answer counts as right, for the list of regressions."""
     general: GeneralConfig | None = None

@@ -6,6 +6,8 @@ goes on after a kill, sees the same batches.
 """
 
 import logging
+import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -22,7 +24,11 @@ Work = Callable[[Sequence[int]], list[T]]
 
 
 def plan_batches(
-    lengths: Sequence[int], batch_tokens: int, batch_size: int, new_tokens: int = 0
+    lengths: Sequence[int],
+    batch_tokens: int,
+    batch_size: int,
+    new_tokens: int = 0,
+    seed: int = 0,
 ) -> list[list[int]]:
     """Indices in batches of similar length, longest first: memory runs out early or never.
 
@@ -32,16 +38,30 @@ def plan_batches(
             that alone has more is a batch of its own.
         batch_size: Most rows of a batch.
         new_tokens: Tokens that may be added to each row.
+        seed: 0 sorts by length alone. Another lets a row share its batch with others of similar
+            length, and cuts the first batch short, so that even a single batch is divided.
     """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    drawn = random.Random(seed)
+    order = _shuffled(lengths, drawn) if seed else _longest_first(lengths)
+    most = drawn.randint(1, max(1, min(batch_size, len(order) - 1))) if seed else batch_size
     batches = []
     start = 0
     while start < len(order):
-        width = max(1, lengths[order[start]] + new_tokens)
-        n_rows = max(1, min(batch_size, batch_tokens // width))
+        longest = max(lengths[row] for row in order[start : start + most])
+        n_rows = max(1, min(most, batch_tokens // max(1, longest + new_tokens)))
         batches.append(order[start : start + n_rows])
-        start += n_rows
+        start, most = start + n_rows, batch_size
     return batches
+
+
+def _longest_first(lengths: Sequence[int]) -> list[int]:
+    return sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+
+
+def _shuffled(lengths: Sequence[int], drawn: random.Random) -> list[int]:
+    """Longest first, in any order among rows whose lengths differ by less than a fifth."""
+    keys = [(-round(4 * math.log2(max(1, length))), drawn.random()) for length in lengths]
+    return sorted(range(len(lengths)), key=lambda row: keys[row])
 
 
 def run_batches(

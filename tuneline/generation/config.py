@@ -17,6 +17,9 @@ class GenerationConfig(BaseModel):
     Halved when memory runs out."""
     batch_size: int = Field(default=64, ge=1)
     """Most prompts of a batch, however short they are."""
+    batch_seed: int = Field(default=0, ge=0)
+    """Which prompts share a batch; 0: those next to each other by length. It changes answers only
+    by rounding, which is what repeats for the noise floor measure."""
     engine: Literal["transformers", "vllm"] = "transformers"
     """Runtime of models in Hugging Face's layout; GGUF files always run in llama.cpp."""
     perplexity: bool = False

@@ -87,6 +87,7 @@ class Generator(AbstractContextManager["Generator"]):
             self.config.batch_tokens,
             self.config.batch_size,
             self.config.max_new_tokens,
+            self.config.batch_seed,
         )
         return run_batches(
             plan,
