@@ -133,8 +133,11 @@ def rate_interval(
         return log_e_value(successes, n, rate, prior) + math.log(alpha)
 
     estimate, tiny = successes / n, 1e-12
-    low = brentq(excess, tiny, estimate) if estimate > tiny and excess(tiny) > 0 else 0.0
-    high = brentq(excess, estimate, 1 - tiny) if estimate < 1 - tiny else 1.0
+    low, high = 0.0, 1.0
+    if estimate > tiny and excess(tiny) > 0:
+        low = brentq(excess, tiny, estimate)
+    if estimate < 1 - tiny and excess(1 - tiny) > 0:
+        high = brentq(excess, estimate, 1 - tiny)
     return float(low), float(high)
 
 
