@@ -102,8 +102,16 @@ def test_parquet_and_jsonl_give_the_same_rows(tmp_path):
     assert (one.rows["user_id"][0], one.bad, two.bad) == ("王小明", (), ())
 
 
+def test_an_object_in_a_bucket_is_read_as_a_file():
+    import fsspec
+
+    with fsspec.open("memory://bucket/outcomes.jsonl", "w") as file:
+        file.write(json.dumps(row()) + "\n")
+    assert read_outcomes(["memory://bucket/outcomes.jsonl"]).rows.height == 1
+
+
 def test_what_is_no_such_file_is_one_sentence(tmp_path):
-    with pytest.raises(ABTestError, match="no file"):
+    with pytest.raises(ABTestError, match=r"cannot read .*none\.jsonl"):
         read_outcomes([tmp_path / "none.jsonl"])
     (tmp_path / "a.parquet").write_text("no table")
     with pytest.raises(ABTestError, match="is no Parquet file"):

@@ -135,42 +135,62 @@ def _number(name: Any, value: Any) -> float:
     return float(value)
 
 
-def read_outcomes(files: Iterable[Path]) -> Outcomes:
+def read_outcomes(files: Iterable[Path | str]) -> Outcomes:
     """Read JSONL and Parquet files; rows that are no outcomes are told, not raised.
 
     Raises:
         ABTestError: A file is missing, or is neither JSONL nor Parquet.
     """
-    rows: list[Row] = []
-    bad: list[BadRow] = []
-    for file in files:
-        for place, raw in _raw_rows(file):
-            try:
-                rows.append(parse_row(msgspec.json.decode(raw) if isinstance(raw, bytes) else raw))
-            except msgspec.DecodeError:
-                bad.append(BadRow(place, "no JSON, or torn off"))
-            except ValueError as error:
-                bad.append(BadRow(place, str(error)))
-    return Outcomes(frame_of(rows), tuple(bad))
+    rows, bad = split_rows(parse_rows(raw for file in files for raw in raw_rows(file)))
+    return Outcomes(frame_of(rows), bad)
 
 
-def _raw_rows(file: Path) -> Iterator[tuple[str, Any]]:
+def split_rows(parsed: Iterable[Row | BadRow]) -> tuple[list[Row], tuple[BadRow, ...]]:
+    """Outcomes, and what is none."""
+    everything = list(parsed)
+    rows = [row for row in everything if isinstance(row, Row)]
+    return rows, tuple(row for row in everything if isinstance(row, BadRow))
+
+
+def parse_rows(raw: Iterable[tuple[str, Any]]) -> Iterator[Row | BadRow]:
+    """Read rows, each with its place and as JSON text or as a mapping."""
+    for place, row in raw:
+        try:
+            yield parse_row(msgspec.json.decode(row) if isinstance(row, bytes) else row)
+        except msgspec.DecodeError:
+            yield BadRow(place, "no JSON, or torn off")
+        except ValueError as error:
+            yield BadRow(place, str(error))
+
+
+def raw_rows(file: Path | str) -> Iterator[tuple[str, Any]]:
+    """Rows of a file or of an object in a bucket, with their places, not read yet."""
+    import fsspec
+
+    try:
+        with fsspec.open(str(file), "rb") as stream:
+            if str(file).lower().endswith(PARQUET):
+                yield from _parquet_rows(file, stream)
+            else:
+                for number, line in enumerate(stream, start=1):
+                    if line.strip():
+                        yield f"{file}:{number}", line
+    except (OSError, ImportError) as error:
+        raise ABTestError(
+            f"cannot read {file} ({error}); outcomes come as JSONL or Parquet files, or as such "
+            "objects in a bucket (s3://... with the extra [s3])"
+        ) from error
+
+
+def _parquet_rows(file: Path | str, stream: Any) -> Iterator[tuple[str, Any]]:
     import polars as pl
 
-    if not file.is_file():
-        raise ABTestError(f"no file {file}; outcomes come as JSONL or Parquet files")
-    if file.suffix.lower() in PARQUET:
-        try:
-            frame = pl.read_parquet(file)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise ABTestError(f"{file} is no Parquet file: {error}") from error
-        named = enumerate(frame.iter_rows(named=True), start=1)
-        yield from ((f"{file}:row {number}", row) for number, row in named)
-        return
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield f"{file}:{number}", line
+    try:
+        frame = pl.read_parquet(stream)
+    except pl.exceptions.PolarsError as error:
+        raise ABTestError(f"{file} is no Parquet file: {error}") from error
+    for number, row in enumerate(frame.iter_rows(named=True), start=1):
+        yield f"{file}:row {number}", row
 
 
 def frame_of(rows: Iterable[Row]) -> "pl.DataFrame":
