@@ -157,3 +157,28 @@ def test_data_sets_are_inputs_of_the_run_once_however_often_they_are_logged(doma
     assert (logged.dataset.name, logged.dataset.digest) == ("train", "0" * 36)
     assert {tag.key: tag.value for tag in logged.tags} == {"mlflow.data.context": "training"}
     assert json.loads(logged.dataset.source)["uri"] == (tmp_path / "train.parquet").as_uri()
+
+
+def test_files_of_a_run_are_listed_and_read_again(domain, tmp_path):
+    (tmp_path / "verdicts.jsonl").write_text("判")
+    with tracking.run(domain, "k1") as run_id:
+        tracking.log_artifacts(run_id, tmp_path, "reviews/r1")
+    assert tracking.artifact_names(run_id) == ["reviews"]
+    assert tracking.artifact_names(run_id, "reviews/r1") == ["reviews/r1/verdicts.jsonl"]
+    assert tracking.artifact_names(run_id, "release") == []
+    assert tracking.read_artifact(run_id, "reviews/r1/verdicts.jsonl").decode() == "判"
+    with pytest.raises(TrackingError, match=rf"run {run_id} has no release/facts.json"):
+        tracking.read_artifact(run_id, "release/facts.json")
+
+
+def test_a_run_is_found_by_the_first_digits_of_its_key_or_of_its_id(domain):
+    with tracking.run(domain, "feed0123feed") as run_id:
+        pass
+    found = [tracking.KeyedRun(run_id, domain, "feed0123feed")]
+    assert tracking.find_runs("feed0") == found
+    assert tracking.find_runs(run_id[:20]) == found
+    assert tracking.find_runs("0123") == []
+
+
+def test_only_a_server_has_a_page_for_a_run(domain):
+    assert tracking.run_link(tracking.open_run(domain, "k1")) is None

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import socket
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -215,6 +216,69 @@ def log_artifacts(run_id: str, path: Path, folder: str | None = None) -> None:
     client = connect(tracking_uri())
     upload = client.log_artifacts if path.is_dir() else client.log_artifact
     upload(run_id, str(path), folder)
+
+
+def artifact_names(run_id: str, folder: str | None = None) -> list[str]:
+    """Paths of files and folders directly below a folder of a run's artifacts; none if it lacks."""
+    found = connect(tracking_uri()).list_artifacts(run_id, folder)
+    return sorted(str(file.path) for file in found)
+
+
+def read_artifact(run_id: str, path: str) -> bytes:
+    """Content of one file of a run's artifacts.
+
+    Raises:
+        TrackingError: The run has no such file.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            fetched = download_artifacts(
+                run_id=run_id, artifact_path=path, dst_path=folder, tracking_uri=tracking_uri()
+            )
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"MLflow run {run_id} has no {path}; it was made by an older version, or its "
+                "artifacts are gone"
+            ) from error
+        return Path(fetched).read_bytes()
+
+
+def run_link(run_id: str) -> str | None:
+    """Address of a run's artifacts in MLflow's UI; None where no server is tracked to."""
+    uri = tracking_uri()
+    if not uri.startswith(("http://", "https://")):
+        return None
+    parts = urlsplit(uri)
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    experiment = connect(uri).get_run(run_id).info.experiment_id
+    return f"{shown}/#/experiments/{experiment}/runs/{run_id}/artifacts"
+
+
+class KeyedRun(NamedTuple):
+    """A run that is found by its key."""
+
+    run_id: str
+    domain: str
+    key: str
+
+
+def find_runs(key: str) -> list[KeyedRun]:
+    """Runs of all domains whose key or id begins with these digits.
+
+    Args:
+        key: Hexadecimal digits.
+    """
+    client = connect(tracking_uri())
+    domains = {e.experiment_id: e.name for e in client.search_experiments()}
+    by_key = client.search_runs(list(domains), f"tags.`{KEY}` LIKE '{key}%'")
+    found = by_key or client.search_runs(list(domains), f"attributes.run_id LIKE '{key}%'")
+    return [
+        KeyedRun(str(r.info.run_id), domains[r.info.experiment_id], r.data.tags.get(KEY, ""))
+        for r in found
+    ]
 
 
 def close_dead_runs(domain: str) -> list[str]:

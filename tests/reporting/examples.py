@@ -11,20 +11,32 @@ from tuneline.reports import (
     ALL,
     TASK_SCORE,
     Agreement,
+    ClassScore,
     Comparison,
     DataReport,
     Difference,
+    DifferentAnswer,
     EvalReport,
+    Fidelity,
+    FieldScore,
     Forgetting,
     JudgeReport,
+    LabelTable,
+    Latency,
     Look,
+    Noise,
+    NoiseFloor,
+    Perplexity,
     QuantizationReport,
     QuantizedVariant,
+    Recommendation,
     Regressions,
     ReviewReport,
     Score,
     SliceDifference,
+    StoredWeights,
     TrainingReport,
+    VariantVerdict,
     WinRate,
 )
 
@@ -58,7 +70,30 @@ def report(name, value=0.72):
     score = dataclasses.replace(SCORE, value=value)
     metrics = {TASK_SCORE: score, "rougeL": score}
     identities = {"rougeL": f"rougeL|words {ATTACK}|rouge-score 0.1.2|greedy|h1"}
-    return EvalReport(f"model-{name}", name, "h1", identities, {ALL: metrics, "faq": metrics}, 83.0)
+    return EvalReport(
+        f"model-{name}",
+        name,
+        "h1",
+        identities,
+        {ALL: metrics, "faq": metrics},
+        83.0,
+        noise=Noise(2, 0.125, {ALL: {TASK_SCORE: 0.031}}),
+        latency=Latency(0.41, 1.37, 2.53, 40),
+        perplexity={ALL: Perplexity(7.31, 6.2, 8.9, 40, 900)},
+        n_empty=6,
+        labels={
+            "faq": LabelTable(
+                {ATTACK: ClassScore(None, 0.87, 0.0, 23)}, {ATTACK: {"": 3, "No": 20}}, 0.46
+            )
+        },
+        fields={"faq": {f"rate {ATTACK}": FieldScore(0.937, 16)}},
+        citations={"faq": {"exists": 19, "repealed": 8}},
+    )
+
+
+def different_answer(n):
+    texts = (f"prompt {n} {ATTACK}", "应当支付租金", "应当支付租金", f"应当支付押金 {n}")
+    return DifferentAnswer(f"d{n}", "faq", *texts, is_unstable=n == 0)
 
 
 def facts(**changes):
@@ -82,7 +117,19 @@ def facts(**changes):
     )
     variants = (
         QuantizedVariant("bf16", 271.0, 23.0, SCORE, 12, 0, 0),
-        QuantizedVariant("nf4", 105.0, 17.0, SCORE, 9, 2, 1),
+        QuantizedVariant(
+            "nf4",
+            105.0,
+            17.0,
+            SCORE,
+            9,
+            2,
+            1,
+            stored=StoredWeights(105.0, 4.56, {"nf4": 180}),
+            fidelity=Fidelity(0.953, 0.0421, 8.1, 7.9, 300),
+            gate=VariantVerdict("fail", (f"differs too often {ATTACK}",)),
+            different_answers=tuple(different_answer(i) for i in range(9)),
+        ),
     )
     whole = ReleaseFacts(
         domain="lawyer",
@@ -107,11 +154,19 @@ def facts(**changes):
             verdict="healthy",
             evidence="the loss fell",
         ),
-        quantizations=QuantizationReport(variants, 12, 0.6),
+        quantizations=QuantizationReport(
+            variants,
+            12,
+            0.6,
+            noise=(NoiseFloor("bf16", 2, 1, 12, "other batches"),),
+            merge_parity=Fidelity(0.991, 0.0007, 7.9, 7.9, 411),
+            recommendations=(Recommendation("cpu", "nf4", "the smallest that passes"),),
+            remarks=(f"re-quantized weights {ATTACK}",),
+        ),
         rows=choose_rows(tables, "candidate", "base"),
         n_rows=3,
         forecast=({"quantity": "time", "estimate": "100 s", "measured": "92 s"},),
-        forgetting=(Forgetting("general", SCORE, SCORE, UNSURE, 0.05, "lost", True),),
+        forgetting=Forgetting("general", SCORE, SCORE, UNSURE, 0.05, "lost", True),
         look=Look(2, 21, 20),
         origins={"packages.torch": "2.13.0"},
     )

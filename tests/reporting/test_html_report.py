@@ -8,7 +8,7 @@ import pytest
 
 from tests.reporting.examples import ATTACK, facts, outcome, report, review
 from tuneline.release.promotion import Decision
-from tuneline.reporting.facts import ReleaseFacts
+from tuneline.reporting.facts import ReleaseFacts, few_answers
 from tuneline.reporting.html_report import render
 from tuneline.reports import ALL, Comparison, load_report, save_report
 
@@ -68,8 +68,17 @@ def test_answers_prompts_names_and_labels_are_escaped(page):
         ("answers", ["3 of 3", "faq.jsonl:2", "no answer", "an empty answer", "unscored"]),
         ("slices", ["5 of the 31", "16.1 %", "By label", "too few", "regressions"[:12]]),
         ("guards", ["Look 21 of 20", "holdout_generation=3", "general: lost", "this blocks it"]),
-        ("quantizations", ["bf16", "nf4", "105", "271", "0.60"]),
-        ("speed", ["83"]),
+        ("scores", ["macro F1 0.46", "none of the labels 3", "93.7 %", "exists 19, repealed 8"]),
+        ("quantizations", ["bf16", "nf4", "105", "271", "0.60", "4.56", "0.042", "95.3 %", "fail"]),
+        (
+            "quantizations",
+            ["differs too often", "the smallest that passes", "re-quantized", "2 of"],
+        ),
+        (
+            "quantizations",
+            ["<del>租金</del><ins>押金", "bf16 itself answers otherwise", "411 answer"],
+        ),
+        ("speed", ["83", "0.41 s", "1.37 s", "2.53 s", "7.31 [6.20, 8.90]", "12.5 %", "0.031"]),
         ("training", ["healthy: the loss fell", "4,884,480", "polyline", "100 s"]),
         ("data", ["100 rows read = 90 kept + 10 dropped", "cleaning"]),
         ("identity", ["rouge-score 0.1.2", "model-candidate", "h1", "run7", "e7e7", "2.13.0"]),
@@ -107,7 +116,7 @@ def test_a_candidate_without_a_release_has_a_page_too(verdict, sentence):
 
 def test_parts_that_were_not_measured_say_so():
     plain = Comparison(report("candidate"), report("base"), facts().comparisons[0].differences)
-    bare = facts(quantizations=None, forgetting=(), look=None, comparisons=(plain,), rows=())
+    bare = facts(quantizations=None, forgetting=None, look=None, comparisons=(plain,), rows=())
     page = render(bare, outcome())
     assert "None was compared" in page
     assert "Not measured beyond the sources" in page
@@ -127,6 +136,14 @@ def test_every_model_stands_in_every_table_the_deciding_comparison_first():
     page = render(facts(comparisons=(against_base, against_champion)), outcome())
     assert page.index("Against champion") < page.index("Against base")
     assert {"base", "champion", "candidate"} <= set(re.findall(r">(\w+)</td>", page))
+
+
+def test_of_the_answers_of_a_variant_a_few_are_kept_as_they_may_be_shown():
+    kept = few_answers(facts().quantizations, lambda text: text.replace("租金", "**"))
+    answers = kept.variants[1].different_answers
+    assert [answer.digest for answer in answers] == ["d0", "d1", "d2", "d3", "d4"]
+    assert answers[0].reference_answer == "应当支付**"
+    assert kept.variants[1].different == 1
 
 
 def test_facts_on_disk_are_the_same_facts_with_the_same_digest(tmp_path):

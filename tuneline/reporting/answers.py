@@ -93,8 +93,8 @@ def _row(
         digest=digest,
         place=str(row["place"]),
         source=str(row["source"]),
-        prompt=_cut(protect(str(row["prompt"]))),
-        reference=_cut(protect(str(row["reference"]))),
+        prompt=cut(protect(str(row["prompt"]))),
+        reference=cut(protect(str(row["reference"]))),
         answers=dict(_answers(digest, tables, protect)),
         group=group,
     )
@@ -109,9 +109,10 @@ def _answers(
         if (row := table.get(digest)) is None:
             continue
         text, score = row["prediction"], row[TASK_SCORE]
-        shown = None if text is None else _cut(protect(str(text)))
+        shown = None if text is None else cut(protect(str(text)))
         yield name, ModelAnswer(shown, score if isinstance(score, float) else None)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """The text, or the beginning that a page shows."""
     return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}…"

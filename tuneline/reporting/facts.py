@@ -1,15 +1,16 @@
 """What a release page shows: plain values, JSON on disk, digest in the ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from tuneline.release.promotion import Decision
-from tuneline.reporting.answers import ShownRow
+from tuneline.reporting.answers import ShownRow, cut
 from tuneline.reports import (
     Comparison,
     DataReport,
+    DifferentAnswer,
     EvalReport,
     Forgetting,
     Look,
@@ -17,6 +18,9 @@ from tuneline.reports import (
     TrainingReport,
 )
 from tuneline.store import digest_of
+
+N_DIFFERENT = 5
+"""Different answers shown of each quantized variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class ReleaseFacts:
     """Holdout rows in all."""
     forecast: tuple[Mapping[str, str], ...] = ()
     """What training was forecast to take, and what it took."""
-    forgetting: tuple[Forgetting, ...] = ()
-    """Candidate against base on general questions."""
+    forgetting: Forgetting | None = None
+    """Candidate against base on general questions; None where the profile asks none."""
     look: Look | None = None
     """How often this holdout was looked at."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +79,25 @@ class Outcome:
 def brief(report: DataReport) -> DataReport:
     """The report without examples of rows, which the data report shows."""
     return replace(report, files=(), clusters=(), conflicts=(), certificate=None)
+
+
+def few_answers(
+    report: QuantizationReport, protect: Callable[[str], str] = str
+) -> QuantizationReport:
+    """The report with the first few different answers of each variant, as they may be shown."""
+
+    def shown(answer: DifferentAnswer) -> DifferentAnswer:
+        texts = (answer.prompt, answer.reference, answer.reference_answer, answer.answer)
+        prompt, reference, theirs, ours = (cut(protect(text)) for text in texts)
+        return replace(
+            answer, prompt=prompt, reference=reference, reference_answer=theirs, answer=ours
+        )
+
+    variants = [
+        replace(v, different_answers=tuple(map(shown, v.different_answers[:N_DIFFERENT])))
+        for v in report.variants
+    ]
+    return replace(report, variants=tuple(variants))
 
 
 def flatten(values: Mapping[str, object], keys: Sequence[str]) -> dict[str, str]:

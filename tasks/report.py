@@ -1,0 +1,163 @@
+"""The release report: numbers before the registry decides, a page when the release has a name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks import preflight, training
+from tasks.artifacts import show_text
+from tasks.evaluation import Evaluated
+from tasks.release import Candidate, Released
+from tasks.stage import RETRY_DELAYS_S, may_pass, stage, store
+from tuneline import tracking
+from tuneline.data.cleaning.personal_data import mask
+from tuneline.data.prepare import report_of
+from tuneline.pages.rendering import write_page
+from tuneline.profile import Profile
+from tuneline.release.promotion import Decision
+from tuneline.reporting.answers import choose_rows
+from tuneline.reporting.facts import Outcome, ReleaseFacts, brief, few_answers, flatten
+from tuneline.reporting.html_report import render
+from tuneline.reports import (
+    Comparison,
+    Forgetting,
+    Look,
+    QuantizationReport,
+    ReviewReport,
+    save_report,
+)
+from tuneline.store import StageOutput, code_version
+
+FACTS, OUTCOME, PAGE = "facts.json", "outcome.json", "report.html"
+FOLDER = "release"
+"""Of the MLflow run's artifacts."""
+REVIEWS = "reviews"
+REVIEW = "report.json"
+ORIGINS = (
+    *("base_model", "base_model_revision", "base_model_license", "base_model_digest"),
+    *("data_digest", "train_digest", "validation_digest", "data_files", "data_licenses", "seed"),
+    *("train_key", "code", "tuneline", "python", "machine", "hardware", "packages"),
+)
+"""Keys of a lineage that the page shows."""
+
+
+class Measured(NamedTuple):
+    """What a retraining built and measured, before the decision."""
+
+    splits: StageOutput
+    checked: StageOutput
+    adapter: StageOutput
+    evaluated: Sequence[Evaluated]
+    comparisons: Sequence[Comparison]
+    quantizations: QuantizationReport | None
+    forgetting: Forgetting | None = None
+    look: Look | None = None
+
+
+def gather(
+    settings: Profile, measured: Measured, decision: Decision, candidate: Candidate
+) -> ReleaseFacts:
+    """Put together what the decision rests on; its digest is the evidence in the ledger."""
+    scores = {model.report.name: model.scores for model in measured.evaluated}
+    deciding = measured.comparisons[-1]
+    rows = choose_rows(scores, deciding.candidate.name, deciding.baseline.name, mask)
+    return ReleaseFacts(
+        domain=settings.domain,
+        decision=decision,
+        comparisons=tuple(measured.comparisons),
+        data=brief(report_of(measured.splits)),
+        training=training.report_of(measured.adapter),
+        quantizations=measured.quantizations and few_answers(measured.quantizations, mask),
+        rows=rows,
+        n_rows=len(scores[deciding.candidate.name]),
+        forecast=tuple(preflight.measured_rows(measured.checked, measured.adapter)),
+        forgetting=measured.forgetting,
+        look=measured.look,
+        origins=flatten(candidate.lineage, ORIGINS),
+    )
+
+
+def publish(facts: ReleaseFacts, candidate: Candidate, released: Released) -> Path:
+    """Write the page of a new or refused candidate, and show it; returns where it is."""
+    version = released.version
+    outcome = Outcome(
+        release=version.release if version else None,
+        number=version.number if version else None,
+        alias=released.alias,
+        candidate=candidate.key,
+        run_id=candidate.run_id,
+        evidence=facts.digest,
+    )
+    return republish(facts, outcome)
+
+
+def republish(facts: ReleaseFacts, outcome: Outcome) -> Path:
+    """Write the page with all reviews there are now; returns where it is."""
+    reviews = stored_reviews(outcome.run_id)
+    page = _write(facts, outcome, reviews)
+    upload(page.path, outcome.run_id)
+    where = page.path / PAGE
+    show_text(facts.domain, "release-report", _text(facts, outcome, where))
+    return where
+
+
+@stage("release report", timeout_s=600)
+def _write(facts: ReleaseFacts, outcome: Outcome, reviews: Sequence[ReviewReport]) -> StageOutput:
+    """Write the page."""
+
+    def write(out: Path) -> None:
+        save_report(out / FACTS, facts)
+        save_report(out / OUTCOME, outcome)
+        write_page(out / PAGE, render(facts, outcome, reviews))
+
+    inputs = {
+        "facts": facts.digest,
+        "outcome": msgspec.to_builtins(outcome),
+        "reviews": msgspec.to_builtins(list(reviews)),
+        **code_version("reporting", "pages"),
+    }
+    return store().build("release_report", inputs, write)
+
+
+@task(
+    name="upload release report",
+    task_run_name="upload release report",
+    retries=2,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=may_pass,
+    timeout_seconds=600,
+    cache_policy=NO_CACHE,
+)
+def upload(folder: Path, run_id: str) -> None:
+    """Log page and numbers as artifacts of the candidate's run."""
+    for name in (FACTS, OUTCOME, PAGE):
+        tracking.log_artifacts(run_id, folder / name, FOLDER)
+
+
+def stored_reviews(run_id: str) -> tuple[ReviewReport, ...]:
+    """What people said of this run's answers so far, by review."""
+    paths = [
+        path
+        for folder in tracking.artifact_names(run_id, REVIEWS)
+        for path in tracking.artifact_names(run_id, folder)
+        if path.endswith(f"/{REVIEW}")
+    ]
+    return tuple(
+        msgspec.json.decode(tracking.read_artifact(run_id, path), type=ReviewReport)
+        for path in sorted(paths)
+    )
+
+
+def _text(facts: ReleaseFacts, outcome: Outcome, where: Path) -> str:
+    name = outcome.release or f"refused candidate {outcome.candidate[:8]}"
+    link = tracking.run_link(outcome.run_id)
+    artifact = f"{FOLDER}/{PAGE} of MLflow run {outcome.run_id}"
+    shown = f"[{artifact}]({link})" if link else artifact
+    return (
+        f"# Release report: {name}\n\n**{facts.decision.verdict}** against "
+        f"{facts.decision.baseline}.\n\n- {shown}\n- [{where}]({where.as_uri()})"
+    )
