@@ -6,13 +6,29 @@ from typing import Any
 
 from prefect import flow
 
-from tasks import base_model, data, evaluation, preflight, quantization, release, training
+from tasks import (
+    base_model,
+    data,
+    evaluation,
+    guards,
+    preflight,
+    quantization,
+    release,
+    training,
+)
 from tasks.lineage import lineage_of
 from tasks.stage import StageRun, collected_stages
 from tuneline.profile import load_profile
 from tuneline.registry import Version
 from tuneline.release.promotion import Decision
-from tuneline.reports import Comparison, DataReport, QuantizationReport, TrainingReport
+from tuneline.reports import (
+    Comparison,
+    DataReport,
+    Forgetting,
+    Look,
+    QuantizationReport,
+    TrainingReport,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,10 @@ class Retrained:
     """What a person may want to open -> where it is."""
     forecast: Sequence[dict[str, str]] = ()
     """What training was forecast to take, and what it took."""
+    forgetting: Forgetting | None = None
+    """Candidate against base on general questions; None where the profile asks none."""
+    look: Look | None = None
+    """Which look at the holdout this was."""
 
 
 @flow(name="retrain", flow_run_name="retrain {profile}")
@@ -60,11 +80,14 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
             champion = release.champion_model(baseline, splits)
             merged = training.merged_model("candidate", base, training.adapter_of(adapter), splits)
             models = [base_model.untrained(base), *champion, merged]
+            look = guards.count_look(settings, splits, key)
             evaluated = evaluation.evaluate_all(models, settings, splits)
-            comparisons = evaluation.compare(settings.domain, evaluated)
+            lost = evaluation.list_regressions(settings, evaluated[-1].folder, evaluated[-2].folder)
+            comparisons = evaluation.compare(settings.domain, evaluated, lost)
+            forgetting = guards.ask_general(models[0], merged, settings, splits)
             quantizations = quantization.compare_quantizations(merged, settings, splits)
-            decision = release.decide(settings, comparisons[-1])
-            run.log_reports(splits, adapter, evaluated)
+            decision = release.decide(settings, comparisons[-1], forgetting, look)
+            run.log_reports(splits, adapter, evaluated, lost, look)
             candidate = release.Candidate(
                 key,
                 training.adapter_of(adapter),
@@ -81,6 +104,8 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
         version=released.version,
         alias=released.alias,
         stages=tuple(stages),
-        places=release.places(splits, evaluated, run),
+        places=release.places(splits, evaluated, lost, run),
         forecast=preflight.measured_rows(checked, adapter),
+        forgetting=forgetting,
+        look=look,
     )

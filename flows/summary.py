@@ -1,19 +1,27 @@
 """What a retraining did, for the terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from flows.tables import print_table
-from tasks.artifacts import funnel_rows, score_rows, training_text
+from tasks.artifacts import (
+    SLICES_NOTE,
+    forgetting_rows,
+    funnel_rows,
+    score_rows,
+    slice_rows,
+    training_text,
+)
 from tasks.quantization_text import answer_rows, fidelity_rows, recommendation_rows, sentences
 
 if TYPE_CHECKING:
     from flows.retrain import Retrained
     from tuneline.registry import Registry
     from tuneline.release.event import Event
-    from tuneline.reports import QuantizationReport, TrainingReport
+    from tuneline.reports import Comparison, QuantizationReport, TrainingReport
 
 
 def print_summary(result: "Retrained", console: Console) -> None:
@@ -25,6 +33,8 @@ def print_summary(result: "Retrained", console: Console) -> None:
         title = f"Holdout: candidate against {comparison.baseline.name}"
         title += " (task_score, 95 % intervals)"
         print_table(console, title, score_rows(comparison))
+    _print_slices(result.comparisons[-1], console)
+    _print_guards(result, console)
     print_quantizations(result.quantizations, console)
     _print_verdict(result, console)
     _print_places(result, console)
@@ -44,6 +54,26 @@ def _print_training(report: "TrainingReport", console: Console) -> None:
     console.print(f"[bold]Training: {training_text(report)}[/]")
     if report.advice:
         console.print(f"  - {report.advice}", markup=False, soft_wrap=True)
+
+
+def _print_slices(comparison: "Comparison", console: Console) -> None:
+    """Dimensions of which at least two slices hold enough records; sources are shown above."""
+    found = [part for part in comparison.slices if part.dimension != "source"]
+    n_enough = Counter(part.dimension for part in found if not part.is_too_few)
+    shown = [part for part in found if n_enough[part.dimension] > 1]
+    title = f"Slices: candidate against {comparison.baseline.name} ({SLICES_NOTE})"
+    if shown:
+        print_table(console, title, slice_rows(shown))
+
+
+def _print_guards(result: "Retrained", console: Console) -> None:
+    if result.forgetting is not None:
+        title = f"General questions: {result.forgetting.benchmark}"
+        print_table(console, title, forgetting_rows(result.forgetting))
+    if result.look is not None:
+        look = result.look
+        worn = ", worn" if look.is_worn else ""
+        console.print(f"Holdout: look {look.number}, {look.max_looks} are planned{worn}")
 
 
 def _print_verdict(result: "Retrained", console: Console) -> None:

@@ -9,18 +9,23 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tuneline.data.wording import certify, verdict
+from tuneline.release.guards import wear_sentence
 from tuneline.reports import (
     TASK_SCORE,
     Certificate,
     Comparison,
     DataReport,
     Difference,
+    Forgetting,
+    Look,
     QuantizationReport,
     Score,
+    SliceDifference,
     TrainingReport,
 )
 
 Row = dict[str, Any]
+SLICES_NOTE = "one in twenty looks changed by chance"
 
 
 def show_table(domain: str, name: str, rows: Iterable[Mapping[str, Any]], text: str) -> None:
@@ -122,6 +127,45 @@ def score_rows(comparison: Comparison) -> list[Row]:
         }
         for name, difference in comparison.differences.items()
     ]
+
+
+def slice_rows(slices: Iterable[SliceDifference]) -> list[Row]:
+    """Per slice of each dimension: both scores and their difference, or that it is too small."""
+    return [
+        {
+            "dimension": found.dimension,
+            "slice": found.value,
+            "records": found.difference.n,
+            "baseline": format_score(found.baseline),
+            "candidate": format_score(found.candidate),
+            "difference": format_difference(found.difference),
+            "verdict": "too few" if found.is_too_few else found.difference.verdict,
+        }
+        for found in slices
+    ]
+
+
+def forgetting_rows(found: Forgetting) -> list[Row]:
+    """Scores on general questions, their difference, and what it means for the limit."""
+    return [
+        {
+            "questions": found.difference.n,
+            "base": format_score(found.base),
+            "candidate": format_score(found.candidate),
+            "difference": format_difference(found.difference),
+            "may lose": f"{found.max_loss:.2f}",
+            "verdict": found.verdict,
+        }
+    ]
+
+
+def look_text(look: Look, n_records: int) -> str:
+    """How often the holdout was looked at, as Markdown, and that it is worn where it is."""
+    worn = f"\n\n**{wear_sentence(look)}.**" if look.is_worn else ""
+    return (
+        f"# Holdout\n\n{n_records} records of generation {look.generation}: look {look.number}, "
+        f"{look.max_looks} are planned.{worn}"
+    )
 
 
 def metric_rows(comparisons: Iterable[Comparison]) -> list[Row]:

@@ -1,25 +1,34 @@
 """Stage 3: a model's answers on the holdout, their scores, and the comparison of two models."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from tasks.artifacts import metric_rows, score_rows, show_table
+from tasks.artifacts import SLICES_NOTE, metric_rows, score_rows, show_table, slice_rows
 from tasks.progress import progress_of
 from tasks.speed import SPEED_NOTE, speed_rows
 from tasks.stage import stage, store
 from tuneline.data.prepare import report_of
-from tuneline.evaluation import holdout
+from tuneline.evaluation import holdout, regressions
 from tuneline.evaluation.answering import answer_records
+from tuneline.evaluation.slices import slice_differences
 from tuneline.generation import GenerationConfig, Generator, ModelArtifact
 from tuneline.generation.engine import engine_name, engine_versions
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.records import Record, read_records, rows_digest
-from tuneline.reports import Comparison, EvalReport, load_report, save_report
-from tuneline.store import StageOutput, code_version, package_versions
+from tuneline.reports import Comparison, EvalReport, Regressions, load_report, save_report
+from tuneline.store import StageOutput, code_version, file_digest, package_versions
+
+
+class Rows(Protocol):
+    """What a model is asked."""
+
+    def records(self) -> list[Record]:
+        """Read the rows."""
 
 
 class Holdout(NamedTuple):
@@ -53,8 +62,8 @@ def evaluate_all(
     return [evaluate(model, settings, rows) for model in models]
 
 
-def evaluate(model: ModelArtifact, settings: Profile, rows: Holdout) -> Evaluated:
-    """Answer the holdout with a model and score the answers."""
+def evaluate(model: ModelArtifact, settings: Profile, rows: Rows) -> Evaluated:
+    """Answer rows with a model and score the answers."""
     answers = predict(model, settings.evaluation.generation, rows)
     scored = score(model, settings, rows, answers)
     report = load_report(scored.path / holdout.REPORT, EvalReport)
@@ -62,7 +71,7 @@ def evaluate(model: ModelArtifact, settings: Profile, rows: Holdout) -> Evaluate
 
 
 @stage("answers", run_name="answers of {model.name}", timeout_s=12 * 3600)
-def predict(model: ModelArtifact, generation: GenerationConfig, rows: Holdout) -> StageOutput:
+def predict(model: ModelArtifact, generation: GenerationConfig, rows: Rows) -> StageOutput:
     """Generate one answer per record; a run that was killed goes on behind its last batch."""
     records = rows.records()
 
@@ -85,13 +94,12 @@ def predict(model: ModelArtifact, generation: GenerationConfig, rows: Holdout) -
 
 
 @stage("scores", run_name="scores of {model.name}", timeout_s=3600)
-def score(
-    model: ModelArtifact, settings: Profile, rows: Holdout, answers: StageOutput
-) -> StageOutput:
+def score(model: ModelArtifact, settings: Profile, rows: Rows, answers: StageOutput) -> StageOutput:
     """Score every answer by every metric."""
-    task_metrics = {source.name: source.metric for source in settings.data.sources}
     records = rows.records()
-    digest = rows_digest(records)
+    digest, asked = rows_digest(records), {record.source for record in records}
+    sources = (*settings.data.sources, *settings.data.benchmarks)
+    task_metrics = {source.name: source.metric for source in sources if source.name in asked}
 
     def write(out: Path) -> None:
         predictions = pl.read_parquet(answers.path / holdout.PREDICTIONS)
@@ -114,17 +122,55 @@ def score(
     return store().build("scores", inputs, write)
 
 
-def compare(domain: str, evaluated: Sequence[Evaluated]) -> list[Comparison]:
-    """Compare the last model with each of the others in pairs, and show both tables."""
+@stage("regressions", timeout_s=3600)
+def list_regressions(settings: Profile, candidate: Path, baseline: Path) -> StageOutput:
+    """List the rows that a baseline has right and the candidate does not.
+
+    Args:
+        settings: Say from which score an answer is right.
+        candidate: Folder with its scores.
+        baseline: Folder with the baseline's.
+    """
+    right_from = settings.evaluation.right_from
+
+    def write(out: Path) -> None:
+        ours, theirs = (pl.read_parquet(path / holdout.SCORES) for path in (candidate, baseline))
+        found = regressions.save_regressions(out, ours, theirs, right_from)
+        save_report(out / regressions.REPORT, found)
+
+    inputs = {
+        "candidate": file_digest(candidate / holdout.SCORES),
+        "baseline": file_digest(baseline / holdout.SCORES),
+        "right_from": right_from,
+        **code_version("evaluation/regressions"),
+    }
+    return store().build("regressions", inputs, write)
+
+
+def compare(domain: str, evaluated: Sequence[Evaluated], lost: StageOutput) -> list[Comparison]:
+    """Compare the last model with each of the others in pairs, and show all tables.
+
+    Args:
+        domain: Whose tables they are.
+        evaluated: Base, champion where there is one, candidate.
+        lost: What the candidate has wrong that the last of the others has right.
+    """
     *baselines, candidate = evaluated
     comparisons = [
-        holdout.compare(candidate.report, base.report, candidate.scores, base.scores)
+        replace(
+            holdout.compare(candidate.report, base.report, candidate.scores, base.scores),
+            slices=slice_differences(candidate.scores, base.scores),
+        )
         for base in baselines
     ]
+    found = load_report(lost.path / regressions.REPORT, Regressions)
+    comparisons[-1] = replace(comparisons[-1], regressions=found)
     for comparison in comparisons:
         name = f"against-{comparison.baseline.name}"
         text = f"candidate against {comparison.baseline.name}: task_score with 95 % intervals"
         show_table(domain, name, score_rows(comparison), text)
+        text = f"candidate against {comparison.baseline.name} in every slice; {SLICES_NOTE}"
+        show_table(domain, f"slices-{name}", slice_rows(comparison.slices), text)
     show_table(domain, "metrics", metric_rows(comparisons), "Every metric with 95 % intervals")
     show_table(domain, "speed", speed_rows(model.report for model in evaluated), SPEED_NOTE)
     return comparisons

@@ -21,13 +21,22 @@ from tasks.stage import RETRY_DELAYS_S, may_pass
 from tuneline import tracking
 from tuneline.base_model import BaseModelConfig, locate
 from tuneline.data.prepare import report_of
-from tuneline.evaluation import holdout
+from tuneline.evaluation import holdout, regressions
 from tuneline.generation import ModelArtifact
 from tuneline.profile import Profile
 from tuneline.registry import LINEAGE, Registry, Version
 from tuneline.release.event import Event
+from tuneline.release.guards import guard
 from tuneline.release.promotion import Decision, decide_promotion
-from tuneline.reports import Comparison, DataReport, EvalReport
+from tuneline.reports import (
+    Comparison,
+    DataReport,
+    EvalReport,
+    Forgetting,
+    Look,
+    Regressions,
+    load_report,
+)
 from tuneline.store import StageOutput, digest_of, workspace
 from tuneline.training import trainer
 
@@ -122,9 +131,12 @@ def fetch_adapter(version: Version) -> Path:
     return Registry(tracking.tracking_uri()).download(version, workspace() / "downloads")
 
 
-def decide(settings: Profile, comparison: Comparison) -> Decision:
-    """Hold the comparison against the gate, and show the verdict."""
+def decide(
+    settings: Profile, comparison: Comparison, forgetting: Forgetting | None, look: Look
+) -> Decision:
+    """Hold the comparison against the gate and its guards, and show the verdict."""
     decision = decide_promotion(comparison, settings.gate)
+    decision = guard(decision, comparison, settings.gate, forgetting, look)
     reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
     text = f"# Verdict: {decision.verdict}\n\nAgainst {decision.baseline}.\n\n{reasons}"
     show_text(settings.domain, "verdict", text)
@@ -221,9 +233,17 @@ class TrackedRun:
         tracking.log_metrics(self.run_id, {f"train/{k}": v for k, v in metrics.items()}, step)
 
     def log_reports(
-        self, splits: StageOutput, adapter: StageOutput, evaluated: Sequence[Evaluated]
+        self,
+        splits: StageOutput,
+        adapter: StageOutput,
+        evaluated: Sequence[Evaluated],
+        lost: StageOutput,
+        look: Look,
     ) -> None:
         """Log scores as metrics; funnel, dropped rows, loss curve, scores per record as files."""
+        found = load_report(lost.path / regressions.REPORT, Regressions)
+        counts = {"holdout/look": float(look.number), "holdout/regressions": float(found.n)}
+        tracking.log_metrics(self.run_id, counts)
         report = report_of(splits)
         for side, context in CONTEXTS.items():
             n = sum(report.splits[side].values())
@@ -232,6 +252,7 @@ class TrackedRun:
         files = {
             "data": [splits.path / name for name in DATA_FILES],
             "training": [adapter.path / trainer.REPORT, adapter.path / trainer.LOSS_CURVE],
+            "evaluation": [lost.path / regressions.REGRESSIONS],
         }
         for model in evaluated:
             folder = f"evaluation/{model.report.name}"
@@ -252,12 +273,15 @@ def tracked(settings: Profile, candidate: str) -> Iterator[TrackedRun]:
         yield TrackedRun(run_id)
 
 
-def places(splits: StageOutput, evaluated: Sequence[Evaluated], run: TrackedRun) -> dict[str, str]:
+def places(
+    splits: StageOutput, evaluated: Sequence[Evaluated], lost: StageOutput, run: TrackedRun
+) -> dict[str, str]:
     """What a person may want to open, and where it is."""
     return {
         "data report": str(splits.path / "report.html"),
         "dropped rows": str(splits.path / "dropped.jsonl"),
         "answers": str(evaluated[-1].folder / holdout.SCORES),
+        "regressions": str(lost.path / regressions.REGRESSIONS),
         "MLflow run": f"{run.run_id} in {tracking.tracking_uri()}",
     }
 

@@ -56,6 +56,17 @@ class Profile(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _general_questions_exist(self) -> "Profile":
+        names = [source.name for source in self.data.benchmarks]
+        general = self.evaluation.general
+        if general and general.benchmark not in names:
+            raise ValueError(
+                f"evaluation.general.benchmark names {general.benchmark!r}, which is not one of "
+                f"data.benchmarks ({', '.join(names) or 'none'})"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _mixed_sources_exist(self) -> "Profile":
         names = [source.name for source in self.data.sources]
         for name in self.training.source_fractions:

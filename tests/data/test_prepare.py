@@ -433,7 +433,7 @@ def test_an_earlier_generation_comes_back_as_it_was(store, config_of):
 
 def test_a_fresh_holdout_without_new_records_is_an_error_with_the_way_out(store, config_of):
     prepare("civil", config_of(good_rows()), store)
-    with pytest.raises(DataError, match=r"holdout would be empty.*add data that no run used before"):
+    with pytest.raises(DataError, match=r"holdout would be empty.*that no run used before"):
         prepare("civil", config_of(good_rows(), split={"holdout_generation": 1}), store)
 
 
