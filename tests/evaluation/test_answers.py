@@ -171,6 +171,7 @@ def test_the_tolerance_is_relative_to_the_larger_number():
 )
 def test_an_answer_is_json_or_it_is_not(prediction: str, expected: float):
     assert METRICS["json_valid"].score([prediction], ["{}"]) == [expected]
+    assert METRICS["json_valid"].score([prediction], ["Yes"]) == [None]
 
 
 @pytest.mark.parametrize(

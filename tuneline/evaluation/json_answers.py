@@ -17,14 +17,14 @@ _NOTHING = object()
 """No field: the answer is no JSON."""
 
 
-def json_valid(predictions: Sequence[str], references: Sequence[str]) -> list[float]:
-    """1.0 where the whole prediction is one JSON object or array; the reference is not read.
+def json_valid(predictions: Sequence[str], references: Sequence[str]) -> list[float | None]:
+    """1.0 where the whole prediction is one JSON object or array; None where the reference is not.
 
     A Markdown fence around it is taken off; a sentence before or after it makes it invalid, and so
     do NaN and Infinity, which JSON does not have.
     """
     pairs = zip(predictions, references, strict=True)
-    return [float(_parse(prediction) is not _NOTHING) for prediction, _ in pairs]
+    return [float(_is_json(text)) if _is_json(reference) else None for text, reference in pairs]
 
 
 def json_fields(predictions: Sequence[str], references: Sequence[str]) -> list[float | None]:
@@ -74,6 +74,10 @@ def judged_fields(prediction: str, reference: str) -> dict[str, bool] | None:
 
 def _share(fields: dict[str, bool] | None) -> float | None:
     return sum(fields.values()) / len(fields) if fields else None
+
+
+def _is_json(text: str) -> bool:
+    return _parse(text) is not _NOTHING
 
 
 def _parse(text: str) -> Any:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -70,7 +70,6 @@ def article_keys(match: re.Match[str]) -> list[str]:
     return keys
 
 
-@cache
 def load_statutes(path: Path) -> Statutes:
     """Read a table: JSON lines with law_name, article_no and status, `.gz` or not.
 
@@ -84,6 +83,11 @@ def load_statutes(path: Path) -> Statutes:
         content = path.read_bytes()
     except OSError as error:
         raise EvaluationError(f"the table of statutes {path} cannot be read: {error}") from error
+    return _parse(path, content)
+
+
+@lru_cache(4)
+def _parse(path: Path, content: bytes) -> Statutes:
     articles: dict[str, dict[str, bool]] = {}
     for law, number, status in _rows(path, content):
         known = articles.setdefault(short_name(law), {})
