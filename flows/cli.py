@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.ab_cli import app as ab_app
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -27,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(ab_app, name="ab")
 
 ProfileName = Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")]
 Settings = Annotated[
@@ -177,6 +180,29 @@ def replay(
     print_replay(replayed, console)
     if not replayed.is_identical:
         raise typer.Exit(1)
+
+
+@app.command()
+def compare_quantizations(
+    domain: Domain,
+    release: Annotated[str, typer.Argument(help="Release name, number or alias.")] = "champion",
+    variants: Annotated[
+        str | None,
+        typer.Option(help="Such as int8,gguf-q4_k_m; default: those of the release's profile."),
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Quantize a release in every way, measure, recommend, and log what is recommended with it."""
+    overrides = _overrides(settings)
+    console = _console()
+    with _prefect_server():
+        from flows.compare_quantizations import STAGES, print_comparison
+        from flows.compare_quantizations import compare_quantizations as flow
+        from flows.terminal import shown_progress
+
+        with shown_progress(console, STAGES, prior_s=0):
+            compared = flow(domain, release, variants.split(",") if variants else None, overrides)
+    print_comparison(compared, console)
 
 
 @app.command()

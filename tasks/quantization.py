@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import show_table, show_text
 from tasks.evaluation import Evaluated, Holdout, evaluate, predict
 from tasks.progress import progress_of
 from tasks.quantization_text import answer_rows, quantization_markdown
-from tasks.stage import stage, store
+from tasks.stage import RETRY_DELAYS_S, may_pass, stage, store
 from tuneline import tracking
 from tuneline.data.prepare import load_splits
 from tuneline.evaluation.holdout import PREDICTIONS
@@ -30,6 +32,7 @@ from tuneline.quantization.methods import QUANTIZATIONS, with_needed
 from tuneline.quantization.picture import draw_pareto
 from tuneline.quantization.table import AskedAgain, Prompts, Tried, assemble
 from tuneline.records import Record, rows_digest
+from tuneline.registry import Registry, Version
 from tuneline.reports import ALL, TASK_SCORE, QuantizationReport, load_report, save_report
 from tuneline.store import StageOutput, code_version, digest_of, package_versions
 from tuneline.training.merging import parity_of
@@ -272,6 +275,27 @@ def _tried(
         stored=method.inspect(model.folder),
         measured=measured,
     )
+
+
+@task(
+    name="attach variants",
+    task_run_name="attach variants to {version.release}",
+    retries=2,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=may_pass,
+    timeout_seconds=6 * 3600,
+    cache_policy=NO_CACHE,
+)
+def attach_recommended(version: Version, compared: Compared) -> dict[str, str]:
+    """Log the files of every recommended variant with the release; returns variant -> URI."""
+    registry = Registry(tracking.tracking_uri())
+    chosen = {r.variant for r in compared.report.recommendations}
+    log(version.run_id, compared)
+    return {
+        variant.name: registry.attach(version, variant.name, Path(variant.folder))
+        for variant in compared.report.variants
+        if variant.name in chosen
+    }
 
 
 def log(run_id: str, compared: Compared) -> None:

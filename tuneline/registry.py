@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 LINEAGE = "lineage.json"
 """Last file of an upload: where it is, all others are."""
+FILES = "sha256.json"
+"""Last file of what was attached to a version: file -> SHA-256."""
 EVENT_SOURCE = "tuneline-ledger:/event"
 """MLflow wants a source for every version; an event has no files."""
 MAX_ATTEMPTS = 100
@@ -269,6 +271,64 @@ class Registry:
         )
         return self._write(event, plan_ab_end(test))
 
+    def attach(self, version: Version, name: str, folder: Path) -> str:
+        """Log files that were made of a version, such as a quantized model, once per content.
+
+        They are a logged model of their own, of the version's run, so that who downloads the
+        version does not get them; the version's tag `attached.<name>` leads to them.
+
+        Returns:
+            Their URI, which MLflow downloads.
+        """
+        digests = file_digests(folder)
+        digest = digest_of(digests)
+        belongs = f"{version.domain}/{version.number}/{name}"
+        experiment = self.client.get_run(version.run_id).info.experiment_id
+        found = self.client.search_logged_models(
+            [experiment], f"tags.attached = '{belongs}' and tags.sha256 = '{digest}'"
+        )
+        tags = {"attached": belongs, "release": version.release, "sha256": digest}
+        model = next(iter(found), None) or self.client.create_logged_model(
+            experiment, f"{version.domain}-{name}", version.run_id, tags, None, "quantized-model"
+        )
+        if str(model.status) != "READY":
+            self.client.log_model_artifacts(model.model_id, str(folder))
+            self._log_json(model.model_id, FILES, digests)
+            self.client.finalize_logged_model(model.model_id, "READY")
+        tag = f"models:/{model.model_id} sha256:{digest}"
+        self.client.set_model_version_tag(version.domain, version.number, f"attached.{name}", tag)
+        return f"models:/{model.model_id}"
+
+    def attached(self, version: Version, name: str, folder: Path) -> Path:
+        """Download what `attach` logged under a name, each file verified by its SHA-256.
+
+        Raises:
+            RegistryError: Nothing has that name, the files are gone, or they are other files.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        tags = self.client.get_model_version(version.domain, version.number).tags
+        prefix = "attached."
+        if f"{prefix}{name}" not in tags:
+            known = [tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)]
+            raise RegistryError(
+                f"{version.release} has no files named {name}; it has {', '.join(known) or 'none'}"
+            )
+        uri, _, digest = tags[f"{prefix}{name}"].partition(" sha256:")
+        place = self.client.get_logged_model(uri.removeprefix("models:/")).artifact_location
+        target = folder / digest[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"), tempfile.TemporaryDirectory(dir=folder) as work:
+            if not target.exists():
+                try:
+                    fetched = Path(download_artifacts(place, dst_path=work, tracking_uri=self.uri))
+                except (MlflowException, OSError) as error:
+                    raise _files_gone(replace(version, source=uri)) from error
+                _verify(fetched, digest, f"{name} of {version.release}")
+                fetched.replace(target)
+        return target
+
     def append(self, event: Event) -> Event:
         """Write one event if `event.follows` is still the head; its number is given by MLflow.
 
@@ -397,18 +457,33 @@ class Registry:
         )
         if str(model.status) != "READY":
             self.client.log_model_artifacts(model.model_id, str(adapter))
-            self._log_lineage(model.model_id, {**lineage, "files": file_digests(adapter)})
+            files = {**lineage, "files": file_digests(adapter)}
+            self._log_json(model.model_id, LINEAGE, files)
             self.client.finalize_logged_model(model.model_id, "READY")
         return model
 
-    def _log_lineage(self, model_id: str, lineage: Mapping[str, Any]) -> None:
+    def _log_json(self, model_id: str, name: str, content: Mapping[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, LINEAGE)
-            path.write_text(json.dumps(lineage, indent=1, ensure_ascii=False), encoding="utf-8")
+            path = Path(folder, name)
+            path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
             self.client.log_model_artifact(model_id, str(path))
 
     def _search(self, name: str, more: str = "") -> Iterator["ModelVersion"]:
         return search_entries(self.client, name, more)
+
+
+def _verify(folder: Path, digest: str, what: str) -> None:
+    """Refuse downloaded files that are not those that were logged."""
+    expected = json.loads((folder / FILES).read_text(encoding="utf-8"))
+    found = {name: sha for name, sha in file_digests(folder).items() if name != FILES}
+    wrong = sorted(
+        name for name in found.keys() | expected if found.get(name) != expected.get(name)
+    )
+    if wrong or digest_of(expected) != digest:
+        raise RegistryError(
+            f"the files of {what} are not those that were logged: {', '.join(wrong) or FILES} "
+            "differs; make and log them again with `tuneline compare-quantizations`"
+        )
 
 
 def _files_gone(version: Version) -> RegistryError:
