@@ -37,6 +37,10 @@ class QuantizationError(TunelineError):
     """A variant cannot be made, or is not the model that it should be."""
 
 
+class ReviewError(TunelineError):
+    """A review does not exist, its verdicts are wrong, or its judge cannot be asked."""
+
+
 class GateError(TunelineError):
     """A report lacks what the promotion gate needs."""
 

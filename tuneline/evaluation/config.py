@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneline.generation import GenerationConfig
+from tuneline.review.config import JudgeConfig
 
 
 class GeneralConfig(BaseModel):
@@ -46,3 +47,5 @@ class EvaluationConfig(BaseModel):
     """Largest relative difference that the metric `numeric` counts as right."""
     statutes: Path | None = None
     """Table of statute articles that the metric `citations` looks up, JSON lines."""
+    judge: JudgeConfig | None = None
+    """Model that compares answers in `tuneline review --judge`; unset: nobody is asked."""
