@@ -15,11 +15,8 @@ JUDGED = {**WHO, "evidence": "digest"}
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNELINE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Registry(tracking.tracking_uri())
+def registry(workspace_dir):
+    return Registry(tracking.tracking_uri())
 
 
 @pytest.fixture

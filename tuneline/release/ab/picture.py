@@ -31,7 +31,7 @@ def draw_gain(report: ABReport, decision: ABDecision, path: Path) -> None:
     axes.axhline(effect, color="#0b5fa5", linewidth=1, linestyle="--")
     place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontsize": 8}
     axes.text(0.005, effect, f" smallest effect {effect:g}", va="bottom", color="#0b5fa5", **place)
-    axes.set_xlim(_day(report.started), _day(report.at))
+    axes.set_xlim(_day(report.started), _day(report.started) + report.days)
     locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
