@@ -17,7 +17,9 @@ from tasks.progress import progress_of
 from tasks.quantization_text import answer_rows, quantization_markdown
 from tasks.stage import RETRY_DELAYS_S, may_pass, stage, store
 from tuneline import tracking
+from tuneline.base_model import materialize
 from tuneline.data.prepare import load_splits
+from tuneline.errors import QuantizationError
 from tuneline.evaluation.holdout import PREDICTIONS
 from tuneline.evaluation.rouge import rouge_l
 from tuneline.evaluation.same_answer import same_answers
@@ -27,10 +29,11 @@ from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.quantization.comparison import Judge, Rows
 from tuneline.quantization.measuring import Bench, Exchange, Measurement
-from tuneline.quantization.method import REFERENCE
+from tuneline.quantization.method import REFERENCE, Quantization
 from tuneline.quantization.methods import QUANTIZATIONS, with_needed
 from tuneline.quantization.picture import draw_pareto
 from tuneline.quantization.table import AskedAgain, Prompts, Tried, assemble
+from tuneline.quantization.unpacked_weights import was_quantized
 from tuneline.records import Record, rows_digest
 from tuneline.registry import Registry, Version
 from tuneline.reports import ALL, TASK_SCORE, QuantizationReport, load_report, save_report
@@ -71,10 +74,18 @@ def check(settings: Profile) -> None:
     """Fail before any work where something that a variant needs is not installed.
 
     Raises:
-        QuantizationError: Says what would install it.
+        QuantizationError: Says what would install it, or which runtime reads it.
     """
+    wanted = settings.evaluation.generation.engine
     for name in with_needed(settings.quantization.variants):
-        QUANTIZATIONS[name].check_installed(name)
+        method = QUANTIZATIONS[name]
+        method.check_installed(name)
+        if method.engine == "transformers" and wanted not in method.engines:
+            raise QuantizationError(
+                f"quantization {name} is read by {' and '.join(method.engines)} only; set "
+                f"evaluation.generation.engine to {method.engines[0]}, or take {name} out of "
+                "quantization.variants"
+            )
 
 
 def compare_quantizations(
@@ -108,13 +119,14 @@ def compare_quantizations(
         for name, model in models.items()
         if config.noise_floor and QUANTIZATIONS[name].reference == name
     }
+    base = materialize(settings.base_model, store())
     report = assemble(
         tried,
         Prompts(rows.records(), judge_of(settings, rows.records()), again),
         config,
         this_machine().device,
         merge_parity=parity_of(merged.folder),
-        remarks=(UNPACKED,) if settings.base_model.source == "package" else (),
+        remarks=(UNPACKED,) if was_quantized(base.folder) else (),
     )
     return _show(settings.domain, report)
 
@@ -209,11 +221,17 @@ def _measure_all(
     for name in dict.fromkeys(QUANTIZATIONS[name].reference for name in models):
         exchanges = Exchanges(models[name], rows, tuple(answers[name].answers))
         for variant, model in models.items():
-            if QUANTIZATIONS[variant].reference == name:
+            method = QUANTIZATIONS[variant]
+            if method.reference == name and _shows_logits(method):
                 output = fidelity(model, exchanges, settings)
                 found[variant] = load_report(output.path / MEASUREMENT, Measurement)
         shutil.rmtree(_bench(exchanges, settings).folder, ignore_errors=True)
     return found
+
+
+def _shows_logits(method: Quantization) -> bool:
+    """Whether a runtime loads it that shows next-token distributions."""
+    return method.engine != "transformers" or "transformers" in method.engines
 
 
 def _bench(exchanges: Exchanges, settings: Profile) -> Bench:

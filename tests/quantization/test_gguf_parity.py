@@ -9,12 +9,13 @@ from tuneline.errors import QuantizationError
 from tuneline.fidelity import log_softmax
 from tuneline.quantization.gguf_parity import (
     MAX_KL,
-    TIE,
+    TIES,
     check_conversion,
     compare_conversion,
     first_difference,
 )
 
+TIE = TIES["float32"]
 N_TOKENS, VOCABULARY = 5, 20
 PROMPTS = [f"prompt {i}" for i in range(10)]
 
@@ -48,7 +49,9 @@ def sure(prompt: str) -> np.ndarray:
 
 
 def compare(converted: Callable[[str], np.ndarray], merged=sure):
-    return compare_conversion(Fake(merged), Fake(converted), PROMPTS, ["answer"] * len(PROMPTS))
+    return compare_conversion(
+        Fake(merged), Fake(converted), PROMPTS, ["answer"] * len(PROMPTS), TIE
+    )
 
 
 def test_the_same_model_passes_with_all_answers_the_same():
@@ -113,9 +116,9 @@ def test_only_the_first_difference_of_an_answer_counts():
     expected[:, 0] = (9, TIE / 4, 9)
     other[:, 1] = (0, 1, 9)
     other[0, 0] = 9
-    assert first_difference(log_softmax(expected), log_softmax(other)) == "tie"
-    assert first_difference(log_softmax(expected[::2]), log_softmax(other[::2])) == "different"
-    assert first_difference(log_softmax(expected), log_softmax(expected)) == "same"
+    assert first_difference(log_softmax(expected), log_softmax(other), TIE) == "tie"
+    assert first_difference(log_softmax(expected[::2]), log_softmax(other[::2]), TIE) == "different"
+    assert first_difference(log_softmax(expected), log_softmax(expected), TIE) == "same"
 
 
 def test_the_merged_model_is_gone_before_the_other_is_asked():
@@ -125,4 +128,4 @@ def test_the_merged_model_is_gone_before_the_other_is_asked():
         assert merged.is_closed
         return sure(prompt)
 
-    compare_conversion(merged, Fake(converted), PROMPTS, ["answer"] * len(PROMPTS))
+    compare_conversion(merged, Fake(converted), PROMPTS, ["answer"] * len(PROMPTS), TIE)

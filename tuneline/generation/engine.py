@@ -97,7 +97,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
 }
 """Engine -> distributions whose versions decide what it answers."""
 INSTALL: Mapping[str, str] = {
-    "llama_cpp": "run `pip install 'tuneline[gguf]'`",
+    "llama_cpp": "run `make gguf`",
     "vllm": "run `pip install vllm` on a machine with a GPU, or set "
     "evaluation.generation.engine to transformers",
 }

@@ -17,6 +17,7 @@ from tuneline.quantization.gguf_parity import (
     MAX_NEW_TOKENS,
     N_PROMPTS,
     PARITY,
+    TIES,
     ConversionParity,
     check_conversion,
     compare_conversion,
@@ -71,7 +72,7 @@ def conversion_parity(
     """How the file in float16 answers where the merged model answers greedily.
 
     On a CPU the merged model computes in float32, so that what is seen is the file's rounding and
-    not that of bfloat16 activations.
+    not that of bfloat16 activations; on a GPU in the machine's dtype, which is half as large.
     """
     config = GenerationConfig(max_new_tokens=MAX_NEW_TOKENS)
     exact = replace(machine, dtype_name="float32") if machine.device == "cpu" else machine
@@ -81,7 +82,7 @@ def conversion_parity(
     answers = [prediction.text or "" for prediction in predictions]
     ours = LlamaCppEngine(ModelArtifact(F16, converted, "", engine=ENGINE), machine, config)
     try:
-        return compare_conversion(engine, ours, prompts, answers)
+        return compare_conversion(engine, ours, prompts, answers, TIES[exact.dtype_name])
     finally:
         ours.close()
         free_memory()
