@@ -10,12 +10,15 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tuneline.data.wording import certify, verdict
 from tuneline.release.guards import wear_sentence
+from tuneline.release.reasons import format_p
 from tuneline.reports import (
+    ALL,
     TASK_SCORE,
     Certificate,
     Comparison,
     DataReport,
     Difference,
+    EvalReport,
     Forgetting,
     Look,
     QuantizationReport,
@@ -123,9 +126,63 @@ def score_rows(comparison: Comparison) -> list[Row]:
             baseline.name: format_score(baseline.scores[name][TASK_SCORE]),
             candidate.name: format_score(candidate.scores[name][TASK_SCORE]),
             "difference": format_difference(difference),
-            "verdict": difference.verdict,
+            **evidence_cells(difference),
         }
         for name, difference in comparison.differences.items()
+    ]
+
+
+def gate_rows(comparison: Comparison) -> list[Row]:
+    """Per metric of the gate, over all records: both scores and their difference."""
+    baseline, candidate = comparison.baseline, comparison.candidate
+    return [
+        {
+            "metric": metric,
+            baseline.name: format_score(baseline.scores[ALL][metric]),
+            candidate.name: format_score(candidate.scores[ALL][metric]),
+            "difference": format_difference(difference),
+            **evidence_cells(difference),
+        }
+        for metric, difference in comparison.metrics.items()
+    ]
+
+
+def evidence_cells(difference: Difference) -> Row:
+    """p-value after Holm, the verdict, what was detectable, and the rows that are missing."""
+    unclear = difference.verdict == "cannot tell"
+    return {
+        "p": format_p(difference.p_adjusted).removeprefix("= "),
+        "verdict": difference.answer,
+        "detectable": format_gain(difference.detectable),
+        "more rows": f"about {difference.more_rows:,}" if unclear and difference.more_rows else "",
+    }
+
+
+def declared_rows(baseline: EvalReport, gains: Mapping[str, float | None]) -> list[Row]:
+    """Per slice: the baseline's score, and the least gain that the slice shows."""
+    return [
+        {
+            "slice": name,
+            "records": baseline.scores[name][TASK_SCORE].n,
+            baseline.name: format_score(baseline.scores[name][TASK_SCORE]),
+            "detectable": format_gain(gain),
+        }
+        for name, gain in gains.items()
+        if name in baseline.scores
+    ]
+
+
+def noise_rows(reports: Iterable[EvalReport]) -> list[Row]:
+    """Per model that answered more than once: how much of its answers and scores moved."""
+    return [
+        {
+            "model": report.name,
+            "repeats": report.noise.n_repeats,
+            "answers changed": f"{report.noise.changed_fraction:.1%}",
+            TASK_SCORE: f"moves by {report.noise.moved[ALL].get(TASK_SCORE, 0.0):.3f}",
+        }
+        for report in reports
+        if report.noise is not None
     ]
 
 
@@ -201,6 +258,11 @@ def format_score(score: Score) -> str:
     """`0.93 [0.81, 0.98]`, and the unscored ones where there are any."""
     unscored = f" ({score.n_unscored} unscored)" if score.n_unscored else ""
     return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]{unscored}"
+
+
+def format_gain(gain: float | None) -> str:
+    """`+0.15`, or `none` where no gain can be shown."""
+    return "none" if gain is None else f"+{gain:.2f}"
 
 
 def format_difference(difference: Difference) -> str:

@@ -7,13 +7,24 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from tasks.artifacts import SLICES_NOTE, metric_rows, score_rows, show_table, slice_rows
+from tasks.artifacts import (
+    SLICES_NOTE,
+    declared_rows,
+    gate_rows,
+    metric_rows,
+    noise_rows,
+    score_rows,
+    show_table,
+    slice_rows,
+)
 from tasks.progress import progress_of
 from tasks.speed import SPEED_NOTE, speed_rows
 from tasks.stage import stage, store
 from tuneline.data.prepare import report_of
-from tuneline.evaluation import holdout, regressions
+from tuneline.evaluation import comparison, holdout, regressions
 from tuneline.evaluation.answering import answer_records
+from tuneline.evaluation.metrics import chosen_metrics
+from tuneline.evaluation.noise import noise_floor
 from tuneline.evaluation.slices import slice_differences
 from tuneline.generation import GenerationConfig, Generator, ModelArtifact
 from tuneline.generation.engine import engine_name, engine_versions
@@ -21,7 +32,7 @@ from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.records import Record, read_records, rows_digest
 from tuneline.reports import Comparison, EvalReport, Regressions, load_report, save_report
-from tuneline.store import StageOutput, code_version, file_digest, package_versions
+from tuneline.store import StageOutput, code_version, file_digest
 
 
 class Rows(Protocol):
@@ -57,15 +68,46 @@ class Evaluated(NamedTuple):
 def evaluate_all(
     models: Sequence[ModelArtifact], settings: Profile, splits: StageOutput
 ) -> list[Evaluated]:
-    """Measure every model on the same rows in the same way."""
+    """Measure every model on the same rows in the same way, the candidate last.
+
+    What the rows can show is declared between the baseline's answers and the candidate's.
+    """
     rows = Holdout(splits, settings.evaluation.max_records)
-    return [evaluate(model, settings, rows) for model in models]
+    repeats = settings.evaluation.noise_repeats
+    *baselines, candidate = models
+    measured = [evaluate(model, settings, rows, repeats) for model in baselines]
+    if measured:
+        declare(settings, measured[-1])
+    return [*measured, evaluate(candidate, settings, rows, repeats)]
 
 
-def evaluate(model: ModelArtifact, settings: Profile, rows: Rows) -> Evaluated:
-    """Answer rows with a model and score the answers."""
-    answers = predict(model, settings.evaluation.generation, rows)
-    scored = score(model, settings, rows, answers)
+def declare(settings: Profile, baseline: Evaluated) -> None:
+    """Show the least gain that the holdout can show; it rests on the baseline alone."""
+    gate = settings.gate
+    gains = comparison.detectable_gains(baseline.scores, gate.certainty, len(gate.thresholds))
+    text = (
+        f"Declared before the candidate answered: a gain in task_score over "
+        f"{baseline.report.name} of this size or more is found with a chance of {gate.power:.0%}"
+    )
+    show_table(settings.domain, "detectable", declared_rows(baseline.report, gains), text)
+
+
+def evaluate(model: ModelArtifact, settings: Profile, rows: Rows, n_repeats: int = 0) -> Evaluated:
+    """Answer rows with a model and score the answers.
+
+    Args:
+        model: What answers.
+        settings: The profile.
+        rows: What is asked.
+        n_repeats: Times to answer once more, in other batches, for the noise floor.
+    """
+    how = settings.evaluation.generation
+    answers = predict(model, how, rows)
+    repeats = [
+        predict(model, how.model_copy(update={"batch_seed": seed, "perplexity": False}), rows)
+        for seed in range(how.batch_seed + 1, how.batch_seed + 1 + n_repeats)
+    ]
+    scored = score(model, settings, rows, answers, repeats)
     report = load_report(scored.path / holdout.REPORT, EvalReport)
     return Evaluated(report, pl.read_parquet(scored.path / holdout.SCORES), scored.path)
 
@@ -94,30 +136,48 @@ def predict(model: ModelArtifact, generation: GenerationConfig, rows: Rows) -> S
 
 
 @stage("scores", run_name="scores of {model.name}", timeout_s=3600)
-def score(model: ModelArtifact, settings: Profile, rows: Rows, answers: StageOutput) -> StageOutput:
-    """Score every answer by every metric."""
+def score(
+    model: ModelArtifact,
+    settings: Profile,
+    rows: Rows,
+    answers: StageOutput,
+    repeats: Sequence[StageOutput] = (),
+) -> StageOutput:
+    """Score every answer by every metric, and how far repeats move the scores."""
+    how = settings.evaluation
     records = rows.records()
     digest, asked = rows_digest(records), {record.source for record in records}
     sources = (*settings.data.sources, *settings.data.benchmarks)
     task_metrics = {source.name: source.metric for source in sources if source.name in asked}
+    metrics = chosen_metrics(task_metrics.values(), how)
+
+    alpha = settings.gate.alpha
+
+    def scores_of(answered: StageOutput) -> pl.DataFrame:
+        predictions = pl.read_parquet(answered.path / holdout.PREDICTIONS)
+        return holdout.score_records(records, predictions, task_metrics, how)
 
     def write(out: Path) -> None:
         predictions = pl.read_parquet(answers.path / holdout.PREDICTIONS)
-        scores = holdout.score_records(records, predictions, task_metrics)
+        scores = scores_of(answers)
         scores.write_parquet(out / holdout.SCORES)
-        generation = settings.evaluation.generation
-        save_report(
-            out / holdout.REPORT,
-            holdout.report(model.name, model.digest, scores, predictions, generation, digest),
+        report = holdout.report(
+            model.name, model.digest, scores, predictions, how, digest, task_metrics, alpha
         )
+        if repeats:
+            report = replace(report, noise=noise_floor(scores, [scores_of(r) for r in repeats]))
+        save_report(out / holdout.REPORT, report)
 
     inputs = {
         "name": model.name,
         "answers": answers.digest,
+        "repeats": [repeat.digest for repeat in repeats],
+        "alpha": alpha,
         "rows": digest,
         "task_metrics": task_metrics,
+        "metrics": [metric.identity(name, "", "") for name, metric in metrics.items()],
+        "generation": how.generation.decoding,
         **code_version("evaluation", "significance"),
-        **package_versions("rouge-score", "sacrebleu", "rjieba"),
     }
     return store().build("scores", inputs, write)
 
@@ -147,30 +207,50 @@ def list_regressions(settings: Profile, candidate: Path, baseline: Path) -> Stag
     return store().build("regressions", inputs, write)
 
 
-def compare(domain: str, evaluated: Sequence[Evaluated], lost: StageOutput) -> list[Comparison]:
+def compare(
+    settings: Profile, evaluated: Sequence[Evaluated], lost: StageOutput
+) -> list[Comparison]:
     """Compare the last model with each of the others in pairs, and show all tables.
 
     Args:
-        domain: Whose tables they are.
+        settings: Say what the gate asks for, and whose tables they are.
         evaluated: Base, champion where there is one, candidate.
         lost: What the candidate has wrong that the last of the others has right.
     """
     *baselines, candidate = evaluated
     comparisons = [
         replace(
-            holdout.compare(candidate.report, base.report, candidate.scores, base.scores),
+            comparison.compare(
+                candidate.report,
+                base.report,
+                candidate.scores,
+                base.scores,
+                settings.gate.certainty,
+                settings.gate.thresholds,
+            ),
             slices=slice_differences(candidate.scores, base.scores),
         )
         for base in baselines
     ]
     found = load_report(lost.path / regressions.REPORT, Regressions)
     comparisons[-1] = replace(comparisons[-1], regressions=found)
-    for comparison in comparisons:
-        name = f"against-{comparison.baseline.name}"
-        text = f"candidate against {comparison.baseline.name}: task_score with 95 % intervals"
-        show_table(domain, name, score_rows(comparison), text)
-        text = f"candidate against {comparison.baseline.name} in every slice; {SLICES_NOTE}"
-        show_table(domain, f"slices-{name}", slice_rows(comparison.slices), text)
-    show_table(domain, "metrics", metric_rows(comparisons), "Every metric with 95 % intervals")
-    show_table(domain, "speed", speed_rows(model.report for model in evaluated), SPEED_NOTE)
+    _show(settings, comparisons)
+    reports = [model.report for model in evaluated]
+    if noise := noise_rows(reports):
+        text = "The same model once more, in other batches: a gain below this cannot be told"
+        show_table(settings.domain, "noise", noise, text)
+    show_table(settings.domain, "speed", speed_rows(reports), SPEED_NOTE)
     return comparisons
+
+
+def _show(settings: Profile, comparisons: Sequence[Comparison]) -> None:
+    domain, intervals = settings.domain, f"{1 - settings.gate.alpha:.0%} intervals"
+    for found in comparisons:
+        name, models = f"against-{found.baseline.name}", f"candidate against {found.baseline.name}"
+        show_table(domain, name, score_rows(found), f"{models}: task_score with {intervals}")
+        text = f"{models} in every slice; {SLICES_NOTE}"
+        show_table(domain, f"slices-{name}", slice_rows(found.slices), text)
+        if len(found.metrics) > 1:
+            text = f"{models}: the gate's metrics with {intervals}, judged together"
+            show_table(domain, f"gate-{name}", gate_rows(found), text)
+    show_table(domain, "metrics", metric_rows(comparisons), f"Every metric with {intervals}")

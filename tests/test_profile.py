@@ -59,7 +59,7 @@ def test_what_a_profile_leaves_out_has_its_default(small: str):
         (
             "evaluation.generation.max_tokens",
             9,
-            "allowed there: batch_size, batch_tokens, engine, max_new_tokens, perplexity$",
+            "allowed there: batch_seed, batch_size, batch_tokens, engine, max_new_tokens, perplexity$",
         ),
         ("quantization.variants", ["int4"], r"variants\.0 = 'int4': .*'int8' or 'nf4'"),
         ("domain", "Law Firm", r"domain = 'Law Firm': .*\^\[a-z\]\[a-z0-9_\]"),

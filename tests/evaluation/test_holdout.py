@@ -9,9 +9,18 @@ import pytest
 from tests.conftest import yes_no_records
 from tuneline.errors import EvaluationError
 from tuneline.evaluation import holdout
+from tuneline.evaluation.comparison import compare
+from tuneline.evaluation.config import EvaluationConfig
 from tuneline.generation import GenerationConfig, Prediction
 from tuneline.records import Message, Record, rows_digest
-from tuneline.reports import ALL, TASK_SCORE, Certificate, LeakCheck
+from tuneline.reports import (
+    ALL,
+    TASK_SCORE,
+    Certificate,
+    LeakCheck,
+    load_report,
+    save_report,
+)
 
 RECORDS = yes_no_records(4)  # Yes, No, Yes, No
 METRIC = {"even": "label_accuracy"}
@@ -22,9 +31,9 @@ def scored(tmp_path: Path, name: str, *texts: str | None, tokens: int = 8):
     holdout.save_predictions(path, RECORDS, [Prediction(t, 2) for t in texts], 4.0)
     predictions = pl.read_parquet(path)
     scores = holdout.score_records(RECORDS, predictions, METRIC)
-    generation = GenerationConfig(max_new_tokens=tokens)
+    settings = EvaluationConfig(generation=GenerationConfig(max_new_tokens=tokens))
     digest = rows_digest(RECORDS)
-    return holdout.report(name, name, scores, predictions, generation, digest), scores
+    return holdout.report(name, name, scores, predictions, settings, digest, METRIC), scores
 
 
 def test_each_record_is_judged_by_its_sources_metric(tmp_path: Path):
@@ -45,7 +54,7 @@ def test_a_failed_generation_is_null_in_every_metric(tmp_path: Path):
 def test_differences_are_taken_in_pairs(tmp_path: Path):
     better, better_scores = scored(tmp_path, "candidate", "Yes", "No", "Yes", None)
     base, base_scores = scored(tmp_path, "base", "No", "No", "No", "No")
-    comparison = holdout.compare(better, base, better_scores, base_scores)
+    comparison = compare(better, base, better_scores, base_scores)
     # by hand: (1-0, 1-1, 1-0) over the three records that both answered
     assert comparison.differences[ALL].value == pytest.approx(2 / 3)
     assert comparison.differences[ALL].n == 3
@@ -55,7 +64,7 @@ def test_scores_of_another_decoding_are_never_compared(tmp_path: Path):
     one, one_scores = scored(tmp_path, "candidate", "Yes", "No", "Yes", "No")
     other, other_scores = scored(tmp_path, "base", "Yes", "No", "Yes", "No", tokens=9)
     with pytest.raises(EvaluationError, match="cannot be compared"):
-        holdout.compare(one, other, one_scores, other_scores)
+        compare(one, other, one_scores, other_scores)
 
 
 def test_predictions_of_other_rows_and_unknown_metrics_are_refused(tmp_path: Path):
@@ -84,7 +93,9 @@ def evaluated(name: str, texts: list[str | None], tmp_path: Path):
     metrics = {"even": "label_accuracy", "clauses": "exact_match"}
     scores = holdout.score_records(records, predictions.reverse(), metrics)
     digest = rows_digest(records)
-    return holdout.report(name, name, scores, predictions, GenerationConfig(), digest), scores
+    return holdout.report(
+        name, name, scores, predictions, EvaluationConfig(), digest, metrics
+    ), scores
 
 
 def test_every_source_is_judged_by_its_own_metric(tmp_path: Path):
@@ -102,7 +113,7 @@ def test_differences_are_taken_per_source_too(tmp_path: Path):
     ours, our_scores = evaluated("candidate", ["Yes", "No", "壹仟元", "二年"], tmp_path)
     theirs, their_scores = evaluated("base", ["No", "No", "no", "一年"], tmp_path)
     shuffled = their_scores.reverse()
-    differences = holdout.compare(ours, theirs, our_scores, shuffled).differences
+    differences = compare(ours, theirs, our_scores, shuffled).differences
     # By hand: (1-0, 1-1) and (1-0, 0-1).
     assert {name: (d.value, d.n) for name, d in differences.items()} == {
         "all": (0.25, 4), "even": (0.5, 2), "clauses": (0.0, 2)
@@ -114,7 +125,7 @@ def test_a_source_whose_answers_all_failed_is_left_out_of_report_and_comparison(
     theirs, their_scores = evaluated("base", ["No", "No", "no", "一年"], tmp_path)
     assert set(ours.scores) == {"all", "even"}
     assert ours.scores[ALL][TASK_SCORE].n_unscored == 2
-    comparison = holdout.compare(ours, theirs, our_scores, their_scores)
+    comparison = compare(ours, theirs, our_scores, their_scores)
     assert {name: d.n for name, d in comparison.differences.items()} == {"all": 2, "even": 2}
 
 
@@ -131,7 +142,7 @@ def test_an_identity_that_the_other_report_lacks_is_refused(tmp_path: Path):
     fewer = {m: i for m, i in theirs.identities.items() if m != "bleu"}
     theirs = dataclasses.replace(theirs, identities=fewer)
     with pytest.raises(EvaluationError, match="bleu of candidate and base cannot be compared"):
-        holdout.compare(ours, theirs, our_scores, their_scores)
+        compare(ours, theirs, our_scores, their_scores)
 
 
 def certificate(remaining: int = 0, rows=RECORDS) -> Certificate:
@@ -147,3 +158,81 @@ def test_only_a_holdout_with_a_clean_certificate_of_its_rows_is_measured_on():
         holdout.certified(RECORDS, certificate(remaining=2))
     with pytest.raises(EvaluationError, match="not those that were checked"):
         holdout.certified(RECORDS[:3], certificate())
+
+
+def scored_by(
+    texts: list[str | None],
+    metrics: dict[str, str],
+    tmp_path: Path,
+    settings: EvaluationConfig | None = None,
+):
+    settings, records = settings or EvaluationConfig(), two_sources()
+    path = tmp_path / "p.parquet"
+    holdout.save_predictions(path, records, [Prediction(t, 2) for t in texts], 2.0)
+    predictions = pl.read_parquet(path)
+    scores = holdout.score_records(records, predictions, metrics, settings)
+    digest = rows_digest(records)
+    return holdout.report("m", "m", scores, predictions, settings, digest, metrics), scores
+
+
+def test_a_task_metric_is_about_the_records_of_its_sources(tmp_path: Path):
+    metrics = {"even": "label_accuracy", "clauses": "numeric"}
+    report, scores = scored_by(["Yes", None, "1000元", "no"], metrics, tmp_path)
+    assert scores["label_accuracy"].to_list() == [1.0, None, None, None]
+    overall = report.scores[ALL]["label_accuracy"]
+    assert (overall.value, overall.n, overall.n_unscored) == (1.0, 1, 1)
+    assert "label_accuracy" not in report.scores["clauses"]
+    assert report.scores["clauses"]["numeric"].value == 0.5  # 壹仟元 is 1000元; no is not 一年
+    assert report.scores[ALL]["rouge1"].n == 3, "general metrics are about every record"
+
+
+def test_empty_answers_score_zero_and_are_counted(tmp_path: Path):
+    metrics = {"even": "label_accuracy", "clauses": "exact_match"}
+    report, scores = scored_by(["", "No", None, " \n"], metrics, tmp_path)
+    assert scores[TASK_SCORE].to_list() == [0.0, 1.0, None, 0.0]
+    assert (report.n_empty, report.scores[ALL][TASK_SCORE].n_unscored) == (2, 1)
+
+
+def test_records_that_a_metric_cannot_judge_are_counted_and_not_scored(tmp_path: Path):
+    settings = EvaluationConfig(metrics=("numeric",))
+    metrics = {"even": "label_accuracy", "clauses": "exact_match"}
+    report, _ = scored_by(["Yes", None, "壹仟元", "二年"], metrics, tmp_path, settings)
+    overall = report.scores[ALL]["numeric"]
+    assert (overall.value, overall.n) == (0.5, 2)
+    assert (overall.n_not_judged, overall.n_unscored) == (1, 1)
+    assert "numeric" not in report.scores["even"], "Yes and No are no numbers"
+    assert "|tolerance 0|" in report.identities["numeric"]
+
+
+def test_the_report_has_classes_and_confusion_of_label_sources_only(tmp_path: Path):
+    metrics = {"even": "label_accuracy", "clauses": "exact_match"}
+    report, _ = scored_by(["No.", "No", "壹仟元", None], metrics, tmp_path)
+    assert set(report.labels) == {"even"}
+    table = report.labels["even"]
+    assert table.confusion == {"Yes": {"No": 1}, "No": {"No": 1}}
+    assert (table.classes["No"].precision, table.classes["No"].recall) == (0.5, 1.0)
+
+
+def test_the_report_counts_citations_and_survives_saving(tmp_path: Path):
+    table = tmp_path / "articles.jsonl"
+    table.write_text('{"law_name": "民法典", "article_no": "第十条", "status": "现行有效"}\n')
+    settings = EvaluationConfig(metrics=("citations",), statutes=table)
+    metrics = {"even": "label_accuracy", "clauses": "exact_match"}
+    texts: list[str | None] = ["Yes", "No", "《民法典》第10条、第11条，《公司法》第3条", None]
+    report, _ = scored_by(texts, metrics, tmp_path, settings)
+    counted = {"exists": 1, "no such article": 1, "unknown law": 1}
+    assert report.citations == {"clauses": counted}
+    assert report.scores["clauses"]["citations"].value == 0.5
+    save_report(tmp_path / "report.json", report)
+    assert load_report(tmp_path / "report.json", type(report)) == report
+
+
+def test_scores_by_another_tolerance_are_never_compared(tmp_path: Path):
+    metrics = {"even": "label_accuracy", "clauses": "numeric"}
+    texts: list[str | None] = ["Yes", "No", "1000元", "一年"]
+    (ours, our_scores), (theirs, their_scores) = (
+        scored_by(texts, metrics, tmp_path, EvaluationConfig(numeric_tolerance=tolerance))
+        for tolerance in (0, 0.1)
+    )
+    with pytest.raises(EvaluationError, match="numeric of m and m cannot be compared"):
+        compare(ours, theirs, our_scores, their_scores)

@@ -1,18 +1,21 @@
-"""Generate on the holdout, score per record, report with intervals, compare in pairs."""
+"""Answers on the holdout to scores per record, and a report with intervals."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from tuneline.errors import EvaluationError
+from tuneline.evaluation.config import EvaluationConfig
 from tuneline.evaluation.latency import latency
-from tuneline.evaluation.metrics import METRICS
+from tuneline.evaluation.metric import Metric
+from tuneline.evaluation.metrics import chosen_metrics
 from tuneline.evaluation.perplexity import perplexity
-from tuneline.generation import GenerationConfig, Likelihood, Prediction
+from tuneline.evaluation.scoring import score_pairs
+from tuneline.evaluation.summary import citation_tables, field_tables, label_tables, mean_scores
+from tuneline.generation import Likelihood, Prediction
 from tuneline.records import Record, rows_digest
-from tuneline.reports import ALL, TASK_SCORE, Certificate, Comparison, EvalReport, Perplexity
-from tuneline.significance import paired_difference, score
+from tuneline.reports import ALL, TASK_SCORE, Certificate, EvalReport, Perplexity
 
 PREDICTIONS = "predictions.parquet"
 SCORES = "scores.parquet"
@@ -83,30 +86,37 @@ def save_predictions(
 
 
 def score_records(
-    records: Sequence[Record], predictions: pl.DataFrame, task_metrics: Mapping[str, str]
+    records: Sequence[Record],
+    predictions: pl.DataFrame,
+    task_metrics: Mapping[str, str],
+    settings: EvaluationConfig | None = None,
 ) -> pl.DataFrame:
-    """Score every record by every metric.
+    """Score every record by the general metrics, the profile's, and its source's own.
 
     Args:
         records: The holdout.
         predictions: As `save_predictions` wrote them, for the same records.
         task_metrics: Source -> the metric that its answers are judged by.
+        settings: More metrics, and what they depend on; unset: none.
 
     Returns:
         One row per record: digest, source, place, prompt, reference, prediction, n_tokens, one
-        column per metric, and `task_score`; scores are null where generation failed.
+        column per metric, and `task_score`; scores are null where generation failed, where
+        another source is judged by the metric, and where it has nothing to judge.
 
     Raises:
-        EvaluationError: Predictions are of other rows, or a metric is not known.
+        EvaluationError: Predictions are of other rows, or a metric cannot be computed.
     """
     answers = predictions.select("digest", "prediction", "n_tokens")
     table = _holdout_table(records).join(answers, on="digest", how="left", maintain_order="left")
     if len(predictions) != len(records) or table["n_tokens"].has_nulls():
         raise EvaluationError("the predictions were made on other rows than this holdout")
-    for metric in task_metrics.values():
-        if metric not in METRICS:
-            raise EvaluationError(f"unknown metric {metric!r}; known are {', '.join(METRICS)}")
-    parts = [_score_source(part) for part in table.partition_by("source", maintain_order=True)]
+    settings = settings or EvaluationConfig()
+    metrics = chosen_metrics(task_metrics.values(), settings)
+    parts = [
+        _score_source(part, metrics, {*settings.metrics, task_metrics.get(part["source"][0])})
+        for part in table.partition_by("source", maintain_order=True)
+    ]
     scored = pl.concat(parts)
     judged = pl.coalesce(
         pl.when(pl.col("source") == source).then(pl.col(metric))
@@ -127,17 +137,18 @@ def _holdout_table(records: Sequence[Record]) -> pl.DataFrame:
     )
 
 
-def _score_source(table: pl.DataFrame) -> pl.DataFrame:
-    """Add one column per metric to the rows of one source."""
-    is_scored = table["prediction"].is_not_null().to_list()
+def _score_source(
+    table: pl.DataFrame, metrics: Mapping[str, Metric], named: Container[str | None]
+) -> pl.DataFrame:
+    """Add one column per metric to the rows of one source, null where it is not asked for."""
     answered = table.filter(pl.col("prediction").is_not_null())
-    columns = []
-    for name, metric in METRICS.items():
-        scores = metric.score(answered["prediction"].to_list(), answered["reference"].to_list())
-        values = iter(scores)
-        filled = [next(values) if scored else None for scored in is_scored]
-        columns.append(pl.Series(name, filled, dtype=pl.Float64))
-    return table.with_columns(columns)
+    asked = {name: m for name, m in metrics.items() if m.is_general or name in named}
+    scores = score_pairs(asked, answered["prediction"].to_list(), answered["reference"].to_list())
+    columns = [pl.Series(name, values, dtype=pl.Float64) for name, values in scores.items()]
+    scored = answered.select("digest").with_columns(columns)
+    joined = table.join(scored, on="digest", how="left", maintain_order="left")
+    missing = [pl.lit(None, pl.Float64).alias(name) for name in metrics if name not in asked]
+    return joined.with_columns(missing).select(*table.columns, *metrics)
 
 
 def report(
@@ -145,8 +156,10 @@ def report(
     model: str,
     scores: pl.DataFrame,
     predictions: pl.DataFrame,
-    generation: GenerationConfig,
+    settings: EvaluationConfig,
     rows: str,
+    task_metrics: Mapping[str, str],
+    alpha: float = 0.05,
 ) -> EvalReport:
     """Summarise per-record scores: every slice, every metric, with intervals.
 
@@ -155,25 +168,35 @@ def report(
         model: Digest of the artifact that answered.
         scores: From `score_records`.
         predictions: What was scored.
-        generation: How the answers were generated.
+        settings: How the answers were generated and scored.
         rows: Digest of the holdout's rows.
+        task_metrics: Source -> the metric that its answers are judged by.
+        alpha: Intervals hold 1 - alpha.
     """
-    decoding = f"{generation.decoding}, {predictions['engine'][0]}"
+    metrics = chosen_metrics(task_metrics.values(), settings)
+    decoding = f"{settings.generation.decoding}, {predictions['engine'][0]}"
+    references = scores["reference"].to_list()
     seconds = float(predictions["generate_s"][0])
     is_answered = pl.col("prediction").is_not_null()
     return EvalReport(
         model=model,
         name=name,
         holdout_digest=rows,
-        identities={m: METRICS[m].identity(m, decoding, rows) for m in METRICS},
+        identities={
+            m: metric.identity(m, decoding, rows, references) for m, metric in metrics.items()
+        },
         scores={
-            slice_name: {m: score(part[m].to_list()) for m in [TASK_SCORE, *METRICS]}
+            slice_name: mean_scores(part, metrics, task_metrics, alpha)
             for slice_name, part in _slices(scores)
             if part[TASK_SCORE].is_not_null().any()
         },
         tokens_per_s=round(float(predictions["n_tokens"].sum()) / max(seconds, 1e-9), 1),
         latency=latency(predictions.filter(is_answered)["latency_s"].to_list()),
         perplexity=_perplexities(scores, predictions),
+        n_empty=int((predictions["prediction"].str.strip_chars() == "").sum()),
+        labels=label_tables(scores, task_metrics),
+        fields=field_tables(scores, metrics),
+        citations=citation_tables(scores, metrics, settings),
     )
 
 
@@ -186,33 +209,6 @@ def _perplexities(scores: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, 
         for name, part in _slices(measured)
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def compare(
-    candidate: EvalReport,
-    baseline: EvalReport,
-    candidate_scores: pl.DataFrame,
-    baseline_scores: pl.DataFrame,
-) -> Comparison:
-    """Paired differences of `task_score`, over all records and per source.
-
-    Raises:
-        EvaluationError: The two were not measured in the same way on the same rows.
-    """
-    for metric, identity in candidate.identities.items():
-        if baseline.identities.get(metric) != identity:
-            raise EvaluationError(
-                f"{metric} of {candidate.name} and {baseline.name} cannot be compared: "
-                f"{identity} against {baseline.identities.get(metric)}"
-            )
-    other = baseline_scores.select("digest", pl.col(TASK_SCORE).alias("baseline"))
-    paired = candidate_scores.join(other, on="digest", how="left", maintain_order="left")
-    differences = {
-        name: paired_difference(part[TASK_SCORE].to_list(), part["baseline"].to_list())
-        for name, part in _slices(paired)
-        if name in candidate.scores and name in baseline.scores
-    }
-    return Comparison(candidate, baseline, differences)
 
 
 def _slices(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

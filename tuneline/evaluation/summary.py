@@ -16,7 +16,10 @@ from tuneline.significance import score
 
 
 def mean_scores(
-    part: pl.DataFrame, metrics: Mapping[str, Metric], task_metrics: Mapping[str, str]
+    part: pl.DataFrame,
+    metrics: Mapping[str, Metric],
+    task_metrics: Mapping[str, str],
+    alpha: float = 0.05,
 ) -> dict[str, Score]:
     """Mean of `task_score` and of every metric over a slice, with intervals.
 
@@ -25,7 +28,7 @@ def mean_scores(
     """
     scores = {}
     for name in [TASK_SCORE, *metrics]:
-        if (mean := _mean(_asked(part, name, metrics, task_metrics), name)) is not None:
+        if (mean := _mean(_asked(part, name, metrics, task_metrics), name, alpha)) is not None:
             scores[name] = mean
     return scores
 
@@ -72,12 +75,12 @@ def _asked(
     return part.filter(is_scored | pl.col("source").is_in(_sources(name, task_metrics)))
 
 
-def _mean(part: pl.DataFrame, name: str) -> Score | None:
+def _mean(part: pl.DataFrame, name: str, alpha: float) -> Score | None:
     is_judged = pl.col(name).is_not_null() | pl.col("prediction").is_null()
     judged = part.filter(is_judged)
     if not judged[name].is_not_null().any():
         return None
-    return replace(score(judged[name].to_list()), n_not_judged=len(part) - len(judged))
+    return replace(score(judged[name].to_list(), alpha), n_not_judged=len(part) - len(judged))
 
 
 def _answered(

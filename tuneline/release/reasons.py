@@ -62,9 +62,13 @@ def noise_sentence(comparison: Comparison, metric: str) -> str | None:
 
 def p_text(difference: Difference) -> str:
     """`p = 0.012`, after Holm where it changed it, and never `0.000`."""
-    p_value = difference.p_adjusted
-    held = " after Holm" if p_value != difference.p_value else ""
-    return f"p < 0.001{held}" if p_value < 0.001 else f"p = {p_value:.3f}{held}"
+    held = " after Holm" if difference.p_adjusted != difference.p_value else ""
+    return f"p {format_p(difference.p_adjusted)}{held}"
+
+
+def format_p(p_value: float) -> str:
+    """`= 0.012` or `< 0.001`."""
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
 
 
 def interval_text(difference: Difference) -> str:

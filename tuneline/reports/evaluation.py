@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tuneline.reports.details import FieldScore, LabelTable
 from tuneline.reports.speed import Latency, Perplexity
 
 ALL = "all"
@@ -29,6 +30,8 @@ class Score:
     """Records scored."""
     n_unscored: int = 0
     """Records whose generation failed: neither scored nor counted as 0."""
+    n_not_judged: int = 0
+    """Answers that the metric has nothing to judge in, such as a citation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ class Difference:
     """Least difference that so many records show with the wanted power; known before the candidate
     answers, from the baseline's scores alone."""
     more_rows: int | None = None
-    """About so many records more would show the wanted gain; 0: these would have shown it. None
-    where the verdict is sure."""
+    """About so many records more would show the wanted gain; 0: these would have shown it. Of use
+    where the verdict is `cannot tell`."""
 
     @property
     def answer(self) -> str:
@@ -95,6 +98,14 @@ class EvalReport:
     latency: Latency | None = None
     perplexity: Mapping[str, Perplexity] = field(default_factory=dict)
     """Slice -> perplexity of the reference answers; empty where it was not measured."""
+    n_empty: int = 0
+    """Answers without a word; scored 0."""
+    labels: Mapping[str, LabelTable] = field(default_factory=dict)
+    """Source judged by label_accuracy -> its classes and what they are confused with."""
+    fields: Mapping[str, Mapping[str, FieldScore]] = field(default_factory=dict)
+    """Source with JSON answers -> field -> how often it is right."""
+    citations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Source -> exists, repealed, no such article, unknown law -> citations in the answers."""
 
 
 @dataclass(frozen=True, slots=True)
