@@ -23,13 +23,13 @@ from tuneline.errors import QuantizationError
 from tuneline.evaluation.holdout import PREDICTIONS
 from tuneline.evaluation.rouge import rouge_l
 from tuneline.evaluation.same_answer import same_answers
-from tuneline.generation import GenerationConfig, ModelArtifact
+from tuneline.generation import ModelArtifact
 from tuneline.generation.engine import engine_name, engine_versions
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.quantization.comparison import Judge, Rows
 from tuneline.quantization.measuring import Bench, Exchange, Measurement
-from tuneline.quantization.method import REFERENCE, Quantization
+from tuneline.quantization.method import REFERENCE
 from tuneline.quantization.methods import QUANTIZATIONS, with_needed
 from tuneline.quantization.picture import draw_pareto
 from tuneline.quantization.table import AskedAgain, Prompts, Tried, assemble
@@ -221,27 +221,22 @@ def _measure_all(
     for name in dict.fromkeys(QUANTIZATIONS[name].reference for name in models):
         exchanges = Exchanges(models[name], rows, tuple(answers[name].answers))
         for variant, model in models.items():
-            method = QUANTIZATIONS[variant]
-            if method.reference == name and _shows_logits(method):
+            if QUANTIZATIONS[variant].reference == name:
                 output = fidelity(model, exchanges, settings)
                 found[variant] = load_report(output.path / MEASUREMENT, Measurement)
         shutil.rmtree(_bench(exchanges, settings).folder, ignore_errors=True)
     return found
 
 
-def _shows_logits(method: Quantization) -> bool:
-    """Whether a runtime loads it that shows next-token distributions."""
-    return method.engine != "transformers" or "transformers" in method.engines
-
-
 def _bench(exchanges: Exchanges, settings: Profile) -> Bench:
     machine = this_machine()
-    generation = GenerationConfig(engine="transformers")  # of the runtimes for its files
+    generation = settings.evaluation.generation
     inputs = {
         "reference": exchanges.reference.digest,
         "rows": rows_digest(exchanges.rows.records()),
         "answers": list(exchanges.answers),
         "max_tokens": settings.quantization.fidelity_tokens,
+        "engine": generation.engine,
         "machine": f"{machine.device} {machine.dtype_name}",
     }
     folder = store().root / "work" / f"distributions-{digest_of(inputs)[:32]}"

@@ -4,7 +4,9 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import io
+import json
 import logging
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from functools import cache
@@ -170,14 +172,34 @@ def load_model(folder: Path, machine: Machine, **kwargs: Any) -> "PreTrainedMode
     """
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=machine.dtype,
-        device_map={"": machine.device},
-        attn_implementation=machine.attention,
-        **kwargs,
-    )
+    if _is_gptq(folder):
+        kwargs = {"quantization_config": _auto_round_config(), **kwargs}
+    with warnings.catch_warnings():
+        # of GPTQ files: what they say of themselves is kept, the runtime is added to it
+        warnings.filterwarnings("ignore", message="You passed `quantization_config`")
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=machine.dtype,
+            device_map={"": machine.device},
+            attn_implementation=machine.attention,
+            **kwargs,
+        )
     return keep_weights_trainable(model)
+
+
+def _is_gptq(folder: Path) -> bool:
+    """Whether the weights are packed as GPTQ packs them."""
+    config = folder / "config.json"
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    return bool((settings.get("quantization_config") or {}).get("quant_method") == "gptq")
+
+
+def _auto_round_config() -> Any:
+    """Have AutoRound's kernels read GPTQ files: transformers' own need an older transformers."""
+    from transformers import AutoRoundConfig
+
+    logging.getLogger("autoround").setLevel(logging.ERROR)
+    return AutoRoundConfig()
 
 
 def keep_weights_trainable(model: Any) -> Any:

@@ -30,6 +30,8 @@ class Quantization:
     """The variant of the same runtime whose answers it is compared with."""
     engine: str = "transformers"
     """Key of `ENGINES`."""
+    engines: tuple[str, ...] = ("transformers", "vllm")
+    """Runtimes that can load it, of those that `engine` stands for."""
     is_calibrated: bool = False
     """Whether `write` looks at training records."""
     packages: tuple[str, ...] = ("torch", "transformers")

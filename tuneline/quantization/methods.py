@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tuneline.quantization.autoround import AUTOROUND
 from tuneline.quantization.bits_and_bytes import fp4, int8, nf4
 from tuneline.quantization.gguf import GGUF
 from tuneline.quantization.method import REFERENCE, Quantization, Write
@@ -18,6 +19,7 @@ QUANTIZATIONS: dict[str, Quantization] = {
     "int8": _by_bitsandbytes(int8),
     "nf4": _by_bitsandbytes(nf4),
     "fp4": _by_bitsandbytes(fp4),
+    **AUTOROUND,
     **GGUF,
 }
 

@@ -52,6 +52,15 @@ def inspect(folder: Path) -> StoredWeights:
     )
 
 
+def matrix_widths(folder: Path) -> list[int]:
+    """Inputs of every matrix that would be quantized: a layer's width or that of its MLP."""
+    return [
+        tensor.shape[1]
+        for name, tensor in _tensors(folder)
+        if len(tensor.shape) == 2 and not any(part in name for part in NOT_QUANTIZED)
+    ]
+
+
 def _kind(name: str, tensor: Tensor, states: Mapping[str, str]) -> tuple[str, int]:
     """Type of a tensor, and the weights that it holds."""
     n = math.prod(tensor.shape)
