@@ -185,9 +185,14 @@ def record(
 
 
 def promote(domain: str, version: str, reason: str) -> Version:
-    """Make a version champion; it must be named by release, number or alias."""
+    """Make a version champion; it must be named by release, number or alias.
+
+    The event signs what was measured: its evidence is the digest that the version was registered
+    with, over scores, slices and the list of regressions.
+    """
     registry = Registry(tracking.tracking_uri())
-    registry.promote(domain, version, actor=whoami(), reason=reason, evidence="")
+    evidence = registry.find(domain, version).evidence
+    registry.promote(domain, version, actor=whoami(), reason=reason, evidence=evidence)
     return _champion(registry, domain)
 
 

@@ -69,6 +69,8 @@ class Version:
     """URI of the artifacts."""
     created: str
     """ISO 8601 in UTC."""
+    evidence: str = ""
+    """Digest of the numbers that were decided on when it was registered; empty where unknown."""
 
 
 class Registry:
@@ -426,7 +428,7 @@ class Registry:
         return Version(
             domain, number, state.releases()[number], str(entry.run_id),
             entry.tags.get("candidate", ""), str(entry.source),
-            created.isoformat(timespec="seconds"),
+            created.isoformat(timespec="seconds"), entry.tags.get("lineage.evidence", ""),
         )  # fmt: skip
 
     def _check_files(self, domain: str, state: LedgerState, number: str) -> None:

@@ -1,19 +1,22 @@
 """Looks and general questions with a real Prefect server, a real registry and a tiny model."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 from prefect import flow
 
-from tasks import data, guards
+from tasks import data, guards, release
 from tasks.artifacts import look_text, slice_rows
+from tuneline import tracking
 from tuneline.base_model import BaseModelRef
 from tuneline.errors import EvaluationError, ProfileError
 from tuneline.evaluation.slices import slice_differences
 from tuneline.generation import ModelArtifact
 from tuneline.profile import Profile, load_profile
+from tuneline.registry import Registry
 from tuneline.reports import Look
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,3 +114,24 @@ def test_a_slice_that_is_too_small_gets_no_verdict():
     worse = scores.with_columns(task_score=pl.lit(0.0))
     rows = {row["slice"]: row["verdict"] for row in slice_rows(slice_differences(scores, worse))}
     assert (rows["many"], rows["few"]) == ("better", "too few")
+
+
+def test_a_promotion_by_hand_signs_what_the_version_was_registered_with(tmp_path: Path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    registry = Registry(tracking.tracking_uri())
+    version = registry.register(
+        "signed",
+        adapter=adapter,
+        candidate="c",
+        day=date(2025, 4, 1),
+        lineage={"evidence": "digest of scores and regressions"},
+        run_id=tracking.open_run("signed", "c"),
+        description="",
+        actor="ann",
+    )
+    assert release.promote("signed", version.release, "read all regressions") == version
+    signed = registry.history("signed")[-1]
+    assert (signed.kind, signed.evidence) == ("promote", "digest of scores and regressions")
+    assert signed.actor == release.whoami()
