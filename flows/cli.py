@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -203,6 +204,28 @@ def compare_quantizations(
         with shown_progress(console, STAGES, prior_s=0):
             compared = flow(domain, release, variants.split(",") if variants else None, overrides)
     print_comparison(compared, console)
+
+
+@app.command()
+def review(
+    target: Annotated[str, typer.Argument(help="Release, domain, or digits of a candidate.")],
+    verdicts: Annotated[
+        list[Path] | None, typer.Option("--import", help="Verdicts to import, JSONL or CSV.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Model to compare with; default: champion, else base.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Most pairs.")] = 100,
+    seed: Annotated[int, typer.Option(help="Decides prompts, order and sides.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the reviewers' files.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="PROFILE", help="Also ask the judge of this profile.")
+    ] = None,
+) -> None:
+    """Compare answers blindly: write pairs for people, or import their verdicts."""
+    from flows.review import review_by_hand
+
+    review_by_hand(target, verdicts or [], against, pairs, seed, out, judge, _console())
 
 
 @app.command()

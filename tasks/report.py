@@ -1,8 +1,10 @@
 """The release report: numbers before the registry decides, a page when the release has a name."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from prefect import task
@@ -16,6 +18,7 @@ from tasks.stage import RETRY_DELAYS_S, may_pass, stage, store
 from tuneline import tracking
 from tuneline.data.cleaning.personal_data import mask
 from tuneline.data.prepare import report_of
+from tuneline.errors import TrackingError
 from tuneline.pages.rendering import write_page
 from tuneline.profile import Profile
 from tuneline.release.promotion import Decision
@@ -32,6 +35,9 @@ from tuneline.reports import (
 )
 from tuneline.store import StageOutput, code_version
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 FACTS, OUTCOME, PAGE = "facts.json", "outcome.json", "report.html"
 FOLDER = "release"
 """Of the MLflow run's artifacts."""
@@ -92,22 +98,38 @@ def publish(facts: ReleaseFacts, candidate: Candidate, released: Released) -> Pa
         run_id=candidate.run_id,
         evidence=facts.digest,
     )
-    return republish(facts, outcome)
+    output = _write(facts, outcome)
+    _upload(output.path, outcome.run_id)
+    show_text(facts.domain, "release-report", _text(facts, outcome, output.path / PAGE))
+    return output.path / PAGE
 
 
-def republish(facts: ReleaseFacts, outcome: Outcome) -> Path:
-    """Write the page with all reviews there are now; returns where it is."""
-    reviews = stored_reviews(outcome.run_id)
-    page = _write(facts, outcome, reviews)
-    upload(page.path, outcome.run_id)
-    where = page.path / PAGE
-    show_text(facts.domain, "release-report", _text(facts, outcome, where))
-    return where
+def publish_again(run_id: str, alias: str | None) -> Path | None:
+    """Write the page of a run anew, with the reviews that there are now; no run page is shown.
+
+    Args:
+        run_id: Run that holds the release's numbers.
+        alias: What the release is now.
+
+    Returns:
+        Where the page is; None where another version of the code wrote its numbers.
+    """
+    if (facts := stored_facts(run_id)) is None:
+        return None
+    output = build(facts, replace(_stored(run_id, OUTCOME, Outcome), alias=alias))
+    upload(output.path, run_id)
+    return output.path / PAGE
 
 
 @stage("release report", timeout_s=600)
-def _write(facts: ReleaseFacts, outcome: Outcome, reviews: Sequence[ReviewReport]) -> StageOutput:
+def _write(facts: ReleaseFacts, outcome: Outcome) -> StageOutput:
     """Write the page."""
+    return build(facts, outcome)
+
+
+def build(facts: ReleaseFacts, outcome: Outcome) -> StageOutput:
+    """The page and its numbers in the store, with all reviews that the run has."""
+    reviews = stored_reviews(outcome.run_id)
 
     def write(out: Path) -> None:
         save_report(out / FACTS, facts)
@@ -123,6 +145,12 @@ def _write(facts: ReleaseFacts, outcome: Outcome, reviews: Sequence[ReviewReport
     return store().build("release_report", inputs, write)
 
 
+def upload(folder: Path, run_id: str) -> None:
+    """Log page and numbers as artifacts of the candidate's run."""
+    for name in (FACTS, OUTCOME, PAGE):
+        tracking.log_artifacts(run_id, folder / name, FOLDER)
+
+
 @task(
     name="upload release report",
     task_run_name="upload release report",
@@ -132,24 +160,34 @@ def _write(facts: ReleaseFacts, outcome: Outcome, reviews: Sequence[ReviewReport
     timeout_seconds=600,
     cache_policy=NO_CACHE,
 )
-def upload(folder: Path, run_id: str) -> None:
-    """Log page and numbers as artifacts of the candidate's run."""
-    for name in (FACTS, OUTCOME, PAGE):
-        tracking.log_artifacts(run_id, folder / name, FOLDER)
+def _upload(folder: Path, run_id: str) -> None:
+    """Log page and numbers, again where the network fails."""
+    upload(folder, run_id)
 
 
 def stored_reviews(run_id: str) -> tuple[ReviewReport, ...]:
     """What people said of this run's answers so far, by review."""
-    paths = [
-        path
-        for folder in tracking.artifact_names(run_id, REVIEWS)
-        for path in tracking.artifact_names(run_id, folder)
-        if path.endswith(f"/{REVIEW}")
-    ]
+    folders = tracking.artifact_names(run_id, REVIEWS)
     return tuple(
-        msgspec.json.decode(tracking.read_artifact(run_id, path), type=ReviewReport)
-        for path in sorted(paths)
+        _stored(run_id, f"{folder}/{REVIEW}", ReviewReport)
+        for folder in folders
+        if f"{folder}/{REVIEW}" in tracking.artifact_names(run_id, folder)
     )
+
+
+def stored_facts(run_id: str) -> ReleaseFacts | None:
+    """The numbers of a run's page; None where there are none that this version can read."""
+    try:
+        return _stored(run_id, FACTS, ReleaseFacts)
+    except (TrackingError, msgspec.ValidationError) as error:
+        log.warning("report: the numbers of run %s cannot be read: %s", run_id, error)
+        return None
+
+
+def _stored(run_id: str, path: str, kind: type[T]) -> T:
+    """A report among the run's artifacts; a bare name is one of the page's own."""
+    full = path if "/" in path else f"{FOLDER}/{path}"
+    return msgspec.json.decode(tracking.read_artifact(run_id, full), type=kind)
 
 
 def _text(facts: ReleaseFacts, outcome: Outcome, where: Path) -> str:

@@ -54,6 +54,7 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
         "recommend",
         "search",
         "replay",
+        "review",
         "compare-quantizations",
         "promote",
         "rollback",

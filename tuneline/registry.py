@@ -331,6 +331,11 @@ class Registry:
                 fetched.replace(target)
         return target
 
+    def annotate(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Set tags of a version that people read in MLflow's UI; nothing is decided by them."""
+        for tag, value in tags.items():
+            self.client.set_model_version_tag(version.domain, version.number, tag, value)
+
     def append(self, event: Event) -> Event:
         """Write one event if `event.follows` is still the head; its number is given by MLflow.
 
