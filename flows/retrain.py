@@ -14,6 +14,7 @@ from tasks import (
     preflight,
     quantization,
     release,
+    report,
     training,
 )
 from tasks.lineage import lineage_of
@@ -85,7 +86,9 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
             lost = evaluation.list_regressions(settings, evaluated[-1].folder, evaluated[-2].folder)
             comparisons = evaluation.compare(settings, evaluated, lost)
             forgetting = guards.ask_general(models[0], merged, settings, splits)
-            quantizations = quantization.compare_quantizations(merged, settings, splits)
+            compared = quantization.compare_quantizations(merged, settings, splits, evaluated[-1])
+            quantization.log(run.run_id, compared)
+            quantizations = compared.report
             decision = release.decide(settings, comparisons[-1], forgetting, look)
             run.log_reports(splits, adapter, evaluated, lost, look)
             candidate = release.Candidate(
@@ -94,7 +97,12 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
                 lineage_of(settings, splits, base, adapter),
                 run.run_id,
             )
-            released = release.record(settings, candidate, baseline, decision, comparisons)
+            measured = report.Measured(
+                splits, checked, adapter, evaluated, comparisons, quantizations, forgetting, look
+            )
+            facts = report.gather(settings, measured, decision, candidate)
+            released = release.record(settings, candidate, baseline, decision, facts.digest)
+            page = report.publish(facts, candidate, released)
     return Retrained(
         data=data.report_of(splits),
         training=training.report_of(adapter),
@@ -104,7 +112,7 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
         version=released.version,
         alias=released.alias,
         stages=tuple(stages),
-        places=release.places(splits, evaluated, lost, run),
+        places={"release report": str(page), **release.places(splits, evaluated, lost, run)},
         forecast=preflight.measured_rows(checked, adapter),
         forgetting=forgetting,
         look=look,

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -37,7 +36,7 @@ from tuneline.reports import (
     Regressions,
     load_report,
 )
-from tuneline.store import StageOutput, digest_of, workspace
+from tuneline.store import StageOutput, workspace
 from tuneline.training import trainer
 
 CONTEXTS = {"train": "training", "validation": "validation", "holdout": "holdout"}
@@ -157,11 +156,19 @@ def record(
     candidate: Candidate,
     baseline: Baseline,
     decision: Decision,
-    comparisons: Sequence[Comparison],
+    evidence: str,
 ) -> Released:
-    """Write what follows from the decision into the registry, each part once per candidate."""
+    """Write what follows from the decision into the registry, each part once per candidate.
+
+    Args:
+        settings: The profile.
+        candidate: What was decided on.
+        baseline: What it was decided against.
+        decision: Verdict and reasons.
+        evidence: Digest of the numbers that the decision rests on.
+    """
     registry = Registry(tracking.tracking_uri())
-    reason, evidence = "; ".join(decision.reasons), evidence_of(comparisons)
+    reason = "; ".join(decision.reasons)
     because = {"actor": whoami(), "reason": reason, "evidence": evidence}
     if decision.verdict == "refuse":
         registry.refuse(settings.domain, None, key=_refuse_key(candidate.key), **because)
@@ -171,7 +178,7 @@ def record(
         adapter=candidate.adapter,
         candidate=candidate.key,
         day=datetime.now(UTC).date(),
-        lineage=candidate.lineage,
+        lineage={**candidate.lineage, "evidence": evidence},
         run_id=candidate.run_id,
         description=_description(settings, decision),
         actor=whoami(),
@@ -220,11 +227,6 @@ def alias_of(registry: Registry, version: Version) -> str | None:
 def whoami() -> str:
     """Who acts, for the ledger: user and host."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def evidence_of(comparisons: Sequence[Comparison]) -> str:
-    """Digest of the reports that a decision rests on."""
-    return digest_of(msgspec.to_builtins(list(comparisons)))
 
 
 @dataclass(frozen=True, slots=True)
