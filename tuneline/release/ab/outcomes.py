@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -128,11 +129,16 @@ def _variant(row: Mapping[str, Any]) -> Variant | None:
 
 
 def _number(name: Any, value: Any) -> float:
-    if not isinstance(name, str) or not re.fullmatch(FIELD, name):
+    if not isinstance(name, str) or not _is_name(name):
         raise ValueError(f"metric {name!r:.60} has no such name; one looks like latency_s")
     if not isinstance(value, int | float) or not abs(value) <= MAX_VALUE:
         raise ValueError(f"{name} is {value!r:.60}; a metric is a finite number or true or false")
     return float(value)
+
+
+@lru_cache(maxsize=1024)
+def _is_name(name: str) -> bool:
+    return re.fullmatch(FIELD, name) is not None
 
 
 def read_outcomes(files: Iterable[Path | str]) -> Outcomes:
