@@ -2,6 +2,8 @@
 
 import pytest
 
+from tuneline.evaluation import same_answer
+from tuneline.evaluation.metrics import METRICS
 from tuneline.evaluation.rouge import rouge_l
 from tuneline.evaluation.same_answer import same_answers
 from tuneline.quantization.comparison import Judge, Rows, slice_shares
@@ -80,6 +82,26 @@ def test_exact_match_knows_no_similar_answer():
     assert agreements(answers, reference, rouge_l, 0.1, {"s": same}) == ["different", "exact"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "ours", "theirs", "is_same"),
+    [
+        ("json_fields", '{"a": 1, "b": "X"}', '{"b": "x", "a": 1.0}', True),
+        ("json_fields", '{"a": 1}', '{"a": 1, "b": 2}', False),
+        ("json_fields", "no JSON", "no json", True),
+        ("json_fields", "no JSON", '{"a": 1}', False),
+        ("numeric", "It is 12 months.", "1 year", True),
+        ("numeric", "12", "13", False),
+        ("numeric", "many", "12", False),
+        ("multiple_choice", "The answer is (B).", "B", True),
+        ("multiple_choice", "答案是A", "B", False),
+    ],
+)
+def test_answers_that_mean_the_same_are_the_same(metric: str, ours: str, theirs: str, is_same):
+    same = same_answers(metric, ["not read"])
+    assert same is not None
+    assert same([ours], [theirs]) == same([theirs], [ours]) == [is_same]
+
+
 @pytest.mark.parametrize("metric", ["rougeL", "bleu", "token_f1", "chrf"])
 def test_free_text_is_judged_by_likeness(metric: str):
     assert same_answers(metric, ["a"]) is None
@@ -115,3 +137,8 @@ def test_shares_add_up_per_slice_and_unstable_prompts_are_set_aside():
 def test_a_slice_that_is_unscored_for_both_has_no_difference():
     nothing = rows(["1"], ["a"], [None])
     assert slice_shares(nothing, nothing, ["exact"], [False], {})["a"].difference is None
+
+
+def test_the_metrics_that_read_a_meaning_exist():
+    """A metric that was renamed would silently be judged by likeness."""
+    assert {*same_answer.BY_SCORE, *same_answer.BY_LABEL} <= METRICS.keys()
