@@ -35,7 +35,7 @@ def json_fields(predictions: Sequence[str], references: Sequence[str]) -> list[f
     single spaces), numbers by value.
 
     Returns:
-        N scores in [0, 1]; None where the reference is no JSON, or neither has a value.
+        N scores in [0, 1]; None where the reference is no JSON, or neither has a field.
 
     Raises:
         ValueError: The lengths differ.

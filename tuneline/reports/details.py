@@ -37,4 +37,4 @@ class FieldScore:
     accuracy: float
     """Records whose answer has the expected value there."""
     n: int
-    """Records that expect a value there, or whose answer has one."""
+    """Records whose reference names it, or whose answer has a value there."""
