@@ -11,6 +11,8 @@ from tasks.artifacts import (
     SLICES_NOTE,
     forgetting_rows,
     funnel_rows,
+    gate_rows,
+    noise_rows,
     score_rows,
     slice_rows,
     training_text,
@@ -31,8 +33,9 @@ def print_summary(result: "Retrained", console: Console) -> None:
     _print_training(result.training, console)
     for comparison in result.comparisons:
         title = f"Holdout: candidate against {comparison.baseline.name}"
-        title += " (task_score, 95 % intervals)"
+        title += f" (task_score, {100 * comparison.confidence:g} % intervals)"
         print_table(console, title, score_rows(comparison))
+    _print_gate(result.comparisons[-1], console)
     _print_slices(result.comparisons[-1], console)
     _print_guards(result, console)
     print_quantizations(result.quantizations, console)
@@ -54,6 +57,17 @@ def _print_training(report: "TrainingReport", console: Console) -> None:
     console.print(f"[bold]Training: {training_text(report)}[/]")
     if report.advice:
         console.print(f"  - {report.advice}", markup=False, soft_wrap=True)
+
+
+def _print_gate(comparison: "Comparison", console: Console) -> None:
+    """Further metrics of the gate, and noise, where the profile asks for them."""
+    if len(comparison.metrics) > 1:
+        title = (
+            f"Metrics of the gate, judged together: candidate against {comparison.baseline.name}"
+        )
+        print_table(console, title, gate_rows(comparison))
+    if noise := noise_rows([comparison.baseline, comparison.candidate]):
+        print_table(console, "Noise: the same model once more, in other batches", noise)
 
 
 def _print_slices(comparison: "Comparison", console: Console) -> None:

@@ -228,7 +228,7 @@ def compare(
                 settings.gate.certainty,
                 settings.gate.thresholds,
             ),
-            slices=slice_differences(candidate.scores, base.scores),
+            slices=slice_differences(candidate.scores, base.scores, settings.gate.certainty),
         )
         for base in baselines
     ]

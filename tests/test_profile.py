@@ -59,9 +59,13 @@ def test_what_a_profile_leaves_out_has_its_default(small: str):
         (
             "evaluation.generation.max_tokens",
             9,
-            "allowed there: batch_seed, batch_size, batch_tokens, engine, max_new_tokens, perplexity$",
+            "allowed there: batch_seed, batch_size, batch_tokens, engine, max_new_tokens, perplex",
         ),
-        ("quantization.variants", ["int4"], r"variants\.0 = 'int4': .*'int8' or 'nf4'"),
+        (
+            "quantization.variants",
+            ["int4"],
+            "quantization.variants: 'int4' is not known; known are bf16, int8, nf4",
+        ),
         ("domain", "Law Firm", r"domain = 'Law Firm': .*\^\[a-z\]\[a-z0-9_\]"),
         ("base_model.source", "hub", r"base_model: a hub model needs `revision`"),
         (
@@ -89,6 +93,17 @@ def test_a_metric_that_does_not_exist_is_refused_before_any_work(small: str):
     sentence = problem(small, {"data.sources.0.metric": "rogueL"})
     assert "rogueL" in sentence
     assert "rougeL" in sentence, "what is allowed is named"
+
+
+def test_a_metric_of_the_gate_that_nobody_measures_is_an_error(small: str):
+    asked = {"gate.metrics": {"json_fields": "better"}}
+    assert "gate.metrics names 'json_fields', which is not measured; measured are" in problem(
+        small, asked
+    )
+    assert "gate.metrics.rougeL = 'best': input should be 'better' or 'not worse'" in problem(
+        small, {"gate.metrics": {"rougeL": "best"}}
+    )
+    load_profile(small, {**asked, "evaluation.metrics": ["json_fields"]})
 
 
 def test_metrics_of_the_evaluation_are_checked_with_what_they_need(small: str, tmp_path: Path):

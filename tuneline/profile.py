@@ -12,7 +12,7 @@ from tuneline.base_model import BaseModelConfig
 from tuneline.data.config import DataConfig
 from tuneline.errors import EvaluationError, ProfileError
 from tuneline.evaluation.config import EvaluationConfig
-from tuneline.evaluation.metrics import metric_named
+from tuneline.evaluation.metrics import chosen_metrics, metric_named
 from tuneline.quantization.config import QuantizationConfig
 from tuneline.release.promotion import PromotionGate
 from tuneline.search.config import SearchConfig
@@ -53,6 +53,18 @@ class Profile(BaseModel):
                 metric_named(metric, self.evaluation)
             except EvaluationError as error:
                 raise ValueError(f"metric {place}: {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _gate_metrics_are_measured(self) -> "Profile":
+        judged = (source.metric for source in self.data.sources)
+        measured = chosen_metrics(judged, self.evaluation)
+        for metric in self.gate.metrics:
+            if metric not in measured:
+                raise ValueError(
+                    f"gate.metrics names {metric!r}, which is not measured; measured are "
+                    f"{', '.join(measured)}; evaluation.metrics can name more"
+                )
         return self
 
     @model_validator(mode="after")

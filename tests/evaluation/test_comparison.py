@@ -96,6 +96,7 @@ def test_the_gates_error_decides():
     five_more = model("candidate", task_score=right(26), rougeL=[0.5] * N)
     assert compared(five_more).differences[ALL].verdict == "better"
     strict = compared(five_more, certainty=Certainty(alpha=0.01))
+    assert strict.confidence == 0.99
     assert strict.differences[ALL].verdict == "cannot tell"
 
 

@@ -80,7 +80,13 @@ def compare(
         },
         certainty,
     )
-    return Comparison(candidate, baseline, {ALL: metrics[TASK_SCORE], **by_source}, metrics)
+    return Comparison(
+        candidate=candidate,
+        baseline=baseline,
+        differences={ALL: metrics[TASK_SCORE], **by_source},
+        metrics=metrics,
+        confidence=1 - certainty.alpha,
+    )
 
 
 def detectable_gains(

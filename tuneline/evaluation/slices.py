@@ -12,7 +12,7 @@ import polars as pl
 from tuneline.language import HEAD_CHARS, identify_text
 from tuneline.records import comparison_text
 from tuneline.reports import TASK_SCORE, Dimension, SliceDifference
-from tuneline.significance import paired_difference, score
+from tuneline.significance import Certainty, paired_difference, score
 
 MAX_LABELS = 20
 """Most different answers of a source whose answers are labels."""
@@ -28,13 +28,14 @@ Values = Callable[[pl.DataFrame], pl.Series]
 
 
 def slice_differences(
-    candidate: pl.DataFrame, baseline: pl.DataFrame
+    candidate: pl.DataFrame, baseline: pl.DataFrame, certainty: Certainty | None = None
 ) -> tuple[SliceDifference, ...]:
     """Paired differences of `task_score` in every slice of every dimension.
 
     Args:
         candidate: Scores per record as `score_records` gave them.
         baseline: Scores of the same records in any order.
+        certainty: How sure each verdict has to be; each slice is judged by itself.
 
     Returns:
         Slices by dimension and value; those without a record that both models answered are left
@@ -45,7 +46,9 @@ def slice_differences(
     return tuple(
         found
         for dimension, values in DIMENSIONS.items()
-        for found in _slices(dimension, paired.with_columns(slice=values(paired)))
+        for found in _slices(
+            dimension, paired.with_columns(slice=values(paired)), certainty or Certainty()
+        )
     )
 
 
@@ -102,7 +105,9 @@ DIMENSIONS: dict[Dimension, Values] = {
 }
 
 
-def _slices(dimension: Dimension, paired: pl.DataFrame) -> Iterator[SliceDifference]:
+def _slices(
+    dimension: Dimension, paired: pl.DataFrame, certainty: Certainty
+) -> Iterator[SliceDifference]:
     known = paired.filter(pl.col("slice").is_not_null()).sort("slice", maintain_order=True)
     for part in known.partition_by("slice", maintain_order=True):
         ours, theirs = part[TASK_SCORE], part["baseline"]
@@ -110,7 +115,7 @@ def _slices(dimension: Dimension, paired: pl.DataFrame) -> Iterator[SliceDiffere
             yield SliceDifference(
                 dimension,
                 str(part["slice"][0]),
-                score(ours.to_list()),
-                score(theirs.to_list()),
-                paired_difference(ours.to_list(), theirs.to_list()),
+                score(ours.to_list(), certainty.alpha),
+                score(theirs.to_list(), certainty.alpha),
+                paired_difference(ours.to_list(), theirs.to_list(), certainty),
             )

@@ -157,6 +157,8 @@ class Comparison:
     """Slice -> difference of `task_score`."""
     metrics: Mapping[str, Difference] = field(default_factory=dict)
     """Metric that the gate asks for -> its difference over all records; `task_score` among them."""
+    confidence: float = 0.95
+    """Share of such intervals that hold the truth."""
     slices: tuple[SliceDifference, ...] = ()
     """The holdout by source, label, length and language."""
     regressions: Regressions | None = None
