@@ -4,6 +4,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
@@ -11,7 +12,9 @@ from mlflow.artifacts import download_artifacts
 from flows.retrain import Retrained, retrain
 from flows.rollback import rollback
 from tasks import release
+from tuneline import tracking
 from tuneline.registry import Registry
+from tuneline.reporting.facts import ReleaseFacts
 from tuneline.store import file_digest
 from tuneline.tracking import tracking_uri
 
@@ -104,7 +107,26 @@ def test_the_run_page_shows_tables_picture_and_verdict(first: Retrained):
         "smoke-verdict",
         "smoke-holdout",
         "smoke-slices-against-base",
+        "smoke-release-report",
     } <= keys
+
+
+def test_the_run_holds_a_page_with_the_release_name_and_its_digest_is_the_evidence(
+    first: Retrained, client: MlflowClient
+):
+    assert first.version is not None
+    names = tracking.artifact_names(first.version.run_id, "release")
+    assert names == ["release/facts.json", "release/outcome.json", "release/report.html"]
+    page = tracking.read_artifact(first.version.run_id, "release/report.html").decode()
+    assert f"<h1>{first.version.release}</h1>" in page
+    assert page == Path(first.places["release report"]).read_text(encoding="utf-8")
+    stored = tracking.read_artifact(first.version.run_id, "release/facts.json")
+    facts = msgspec.json.decode(stored, type=ReleaseFacts)
+    promotion = Registry(tracking_uri()).history("smoke")[1]
+    assert (promotion.kind, promotion.evidence) == ("promote", facts.digest)
+    assert facts.digest in page
+    assert facts.n_rows == 20
+    assert {row.source for row in facts.rows} == {"overruling"}
 
 
 def test_looks_slices_and_regressions_are_part_of_every_run(first: Retrained, client: MlflowClient):
@@ -159,6 +181,8 @@ def test_a_candidate_worse_than_the_champion_is_refused_with_reasons(
     assert worse.decision.baseline == "champion"
     assert any("worse" in reason for reason in worse.decision.reasons)
     assert worse.version is None
+    page = Path(worse.places["release report"]).read_text(encoding="utf-8")
+    assert "No release: a refused candidate of smoke" in page
     assert registry.champion("smoke") == champion
     assert len(client.search_model_versions("name = 'smoke'")) == n_versions
     assert registry.history("smoke")[-1].kind == "refuse"
