@@ -1,5 +1,7 @@
 """Answers on disk: measured as asked, and again from where a killed run stopped."""
 
+import dataclasses
+import math
 import os
 import signal
 import subprocess
@@ -13,9 +15,17 @@ import pytest
 from tests.conftest import yes_no_records
 from tuneline.base_model import BaseModelRef
 from tuneline.evaluation.answering import ANSWERS_JOURNAL, answer_records
-from tuneline.evaluation.holdout import PREDICTIONS
-from tuneline.generation import GenerationConfig, Generator, ModelArtifact
+from tuneline.evaluation.config import EvaluationConfig
+from tuneline.evaluation.holdout import PREDICTIONS, report, save_predictions, score_records
+from tuneline.generation import (
+    GenerationConfig,
+    Generator,
+    Likelihood,
+    ModelArtifact,
+    Prediction,
+)
 from tuneline.machine import this_machine
+from tuneline.reports import ALL, EvalReport, Latency, load_report, save_report
 from tuneline.store import Store
 
 RECORDS = yes_no_records(20)
@@ -64,7 +74,7 @@ def killed_run(workspace: Path, model: Path) -> None:
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
     )
-    asked, deadline = workspace / "asked", time.monotonic() + 120
+    asked, deadline = workspace / "asked", time.monotonic() + 240
     while not asked.exists() or len(asked.read_text().splitlines()) <= N_BEFORE_KILL * 4:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
@@ -111,3 +121,26 @@ def test_reference_answers_are_measured_only_where_asked(
     assert table["reference_nll"].is_not_null().sum() == n_measured
     tokens = table["reference_tokens"].drop_nulls().to_list()
     assert tokens == [3, 2, 3][:n_measured]  # `Yes` is two tokens, `No` one, and the end token
+
+
+def test_a_report_tells_latency_engine_and_perplexity_of_what_was_measured(tmp_path: Path):
+    records = [*RECORDS[:3], dataclasses.replace(RECORDS[3], source="odd")]
+    predictions = [Prediction("Yes", 2, 0.5), Prediction("No", 2, 0.75)]
+    predictions += [Prediction(None, 0), Prediction("No", 2, 1.0)]
+    measured = [Likelihood(2 * math.log(2), 2), Likelihood(6 * math.log(4), 6)]
+    measured += [Likelihood(None, 0), Likelihood(2.0, 2)]
+    path = tmp_path / PREDICTIONS
+    save_predictions(path, records, predictions, 4.0, "a runtime 1.0", measured)
+    table, metrics = pl.read_parquet(path), {"even": "exact_match", "odd": "exact_match"}
+    scores = score_records(records, table, metrics)
+    settings = EvaluationConfig(generation=CONFIG)
+    found = report("m", "digest", scores, table, settings, "rows", metrics)
+    save_report(tmp_path / "report.json", found)
+    assert load_report(tmp_path / "report.json", EvalReport) == found
+    assert found.latency == Latency(0.75, 1.0, 1.0, 3), "a failed answer has no latency"
+    assert found.tokens_per_s == 1.5
+    assert found.perplexity["even"].value == pytest.approx(2 ** (14 / 8))  # 14 ln 2 / 8 tokens
+    assert (found.perplexity["even"].n, found.perplexity[ALL].n) == (2, 3)
+    assert "odd" not in found.perplexity, "of one record there is no interval"
+    assert all("a runtime 1.0" in identity for identity in found.identities.values())
+    assert all(CONFIG.decoding in identity for identity in found.identities.values())

@@ -30,7 +30,8 @@ def untrained(tiny_model: BaseModelRef) -> Generator:
 
 
 def with_forward(untrained: Generator, batch_size: int, forward: Forward, monkeypatch) -> Generator:
-    """A generator whose forward pass is replaced."""
+    """A generator whose forward pass is replaced, and with it what frees memory, which is slow."""
+    monkeypatch.setattr("tuneline.generation.batching.free_memory", lambda: None)
     monkeypatch.setattr(untrained.engine, "answer", forward)
     return Generator(untrained.engine, GenerationConfig(batch_size=batch_size))
 
