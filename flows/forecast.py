@@ -18,6 +18,9 @@ SHARES: Mapping[str, float] = {
     "answers of bf16": 13,
     "answers of int8": 17,
     "answers of nf4": 17,
+    "fidelity of bf16": 4,
+    "fidelity of int8": 4,
+    "fidelity of nf4": 4,
 }
 """Stages in their order and their seconds in the demo on two cores without bfloat16."""
 

@@ -259,12 +259,13 @@ def _ask_again(
         how = f"among {len(scores)} prompts instead of {len(digests)}"
     else:
         generation = settings.evaluation.generation
-        size = max(1, min(generation.batch_size, len(digests)) // 2)
+        usual = min(generation.batch_size, len(digests))
+        size = max(1, usual // 2)
         other = generation.model_copy(update={"batch_size": size})
         output = predict(model, other, rows)
         predictions = pl.read_parquet(output.path / PREDICTIONS)
         found = dict(zip(predictions["digest"], predictions["prediction"], strict=True))
-        how = f"in batches of {size} instead of {generation.batch_size} at most"
+        how = f"in batches of at most {size} prompts instead of {usual}"
     return AskedAgain(first._replace(answers=[found[digest] for digest in digests]), how)
 
 
