@@ -85,6 +85,7 @@ def test_the_label_table_has_precision_recall_and_confusion_of_every_class():
         ("答案是B", "B"),
         ("本题应选 Ｄ 项", "D"),
         ("答案不是A，而是B", "B"),
+        ("起初选A，最后答案是D", "D"),
         ("答案为ACD", "ACD"),
         ("C、A", "AC"),
         ("B项正确", "B"),

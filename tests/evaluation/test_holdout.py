@@ -181,6 +181,7 @@ def test_a_task_metric_is_about_the_records_of_its_sources(tmp_path: Path):
     assert scores["label_accuracy"].to_list() == [1.0, None, None, None]
     overall = report.scores[ALL]["label_accuracy"]
     assert (overall.value, overall.n, overall.n_unscored) == (1.0, 1, 1)
+    assert overall.n_not_judged == 0, "the clauses are not asked for a label"
     assert "label_accuracy" not in report.scores["clauses"]
     assert report.scores["clauses"]["numeric"].value == 0.5  # 壹仟元 is 1000元; no is not 一年
     assert report.scores[ALL]["rouge1"].n == 3, "general metrics are about every record"
