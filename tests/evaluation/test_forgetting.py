@@ -47,6 +47,12 @@ def test_a_loss_beyond_the_limit_that_may_be_chance_blocks_only_where_asked():
     assert not judge_forgetting(scores(60), scores(60), strict).blocks
 
 
+def test_a_base_that_knows_next_to_nothing_has_nothing_to_lose():
+    assert judge_forgetting(scores(0), scores(0), LIMIT).verdict == "cannot tell"
+    assert judge_forgetting(scores(0), scores(6), LIMIT).verdict == "cannot tell"
+    assert judge_forgetting(scores(0), scores(30), LIMIT).verdict == "lost"
+
+
 def test_questions_that_nobody_answered_are_an_error_and_not_a_zero():
     failed = scores(3, 6).with_columns(task_score=pl.lit(None, dtype=pl.Float64))
     with pytest.raises(EvaluationError, match="no question of general was answered by both"):

@@ -27,13 +27,16 @@ def judge_forgetting(
     if not (ours.is_not_null() & theirs.is_not_null()).any():
         raise EvaluationError(f"no question of {config.benchmark} was answered by both models")
     difference = paired_difference(ours.to_list(), theirs.to_list())
-    verdict = _verdict(difference, config.max_loss)
-    is_blocking = verdict == "lost" or (verdict == "cannot tell" and config.blocks_when_unclear)
     scores = score(ours.to_list()), score(theirs.to_list())
+    verdict = _verdict(difference, scores[1].value, config.max_loss)
+    is_blocking = verdict == "lost" or (verdict == "cannot tell" and config.blocks_when_unclear)
     return Forgetting(config.benchmark, *scores, difference, config.max_loss, verdict, is_blocking)
 
 
-def _verdict(difference: Difference, max_loss: float) -> ForgettingVerdict:
+def _verdict(difference: Difference, base: float, max_loss: float) -> ForgettingVerdict:
+    """What the difference says; a base score of no more than `max_loss` cannot lose more."""
+    if base <= max_loss:
+        return "cannot tell"
     if difference.value < -max_loss and difference.high < 0:
         return "lost"
     return "kept" if difference.low >= -max_loss else "cannot tell"

@@ -8,6 +8,7 @@ from tuneline.evaluation import (
     bleu,
     chrf,
     citations,
+    contains,
     exact_match,
     json_answers,
     labels,
@@ -37,6 +38,7 @@ METRICS: dict[str, Metric] = {
     "label_accuracy": Metric(labels.label_accuracy, always(labels.NAME), is_per_record=False),
     "json_valid": Metric(json_answers.json_valid, _JSON),
     "json_fields": Metric(json_answers.json_fields, _JSON),
+    "contains": Metric(contains.contains, always(contains.NAME)),
     "multiple_choice": Metric(multiple_choice.multiple_choice, always(multiple_choice.NAME)),
     "numeric": Metric(numeric.numeric, always(numeric.NAME), ("tuneline", "cn2an")),
     "citations": Metric(
