@@ -80,6 +80,7 @@ def gather(
         quantizations=measured.quantizations and few_answers(measured.quantizations, mask),
         rows=rows,
         n_rows=len(scores[deciding.candidate.name]),
+        confidence=1 - settings.gate.alpha,
         forecast=tuple(preflight.measured_rows(measured.checked, measured.adapter)),
         forgetting=measured.forgetting,
         look=measured.look,

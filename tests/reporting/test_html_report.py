@@ -138,6 +138,10 @@ def test_every_model_stands_in_every_table_the_deciding_comparison_first():
     assert {"base", "champion", "candidate"} <= set(re.findall(r">(\w+)</td>", page))
 
 
+def test_intervals_are_named_as_the_gate_wants_them():
+    assert "task score, 90 % interval" in render(facts(confidence=0.9), outcome())
+
+
 def test_of_the_answers_of_a_variant_a_few_are_kept_as_they_may_be_shown():
     kept = few_answers(facts().quantizations, lambda text: text.replace("租金", "**"))
     answers = kept.variants[1].different_answers

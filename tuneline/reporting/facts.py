@@ -38,6 +38,8 @@ class ReleaseFacts:
     """Holdout rows with every model's answer; a choice where there are many."""
     n_rows: int
     """Holdout rows in all."""
+    confidence: float = 0.95
+    """Of the intervals: 1 - the gate's alpha."""
     forecast: tuple[Mapping[str, str], ...] = ()
     """What training was forecast to take, and what it took."""
     forgetting: Forgetting | None = None

@@ -9,7 +9,7 @@ from tuneline.reporting import drawing
 from tuneline.reporting.answers import LIMITS, Group, ShownRow
 from tuneline.reporting.differences import mark_differences
 from tuneline.reporting.facts import Outcome, ReleaseFacts
-from tuneline.reports import ALL, TASK_SCORE, Difference, EvalReport, ReviewReport, Score
+from tuneline.reports import ALL, TASK_SCORE, Difference, EvalReport, ReviewReport, Score, WinRate
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -57,6 +57,9 @@ def render(facts: ReleaseFacts, outcome: Outcome, reviews: Sequence[ReviewReport
             headline=sentence.format(decision.baseline),
             deciding=facts.comparisons[-1],
             axis=drawing.difference_axis(_differences(facts)),
+            slice_axis=drawing.difference_axis(
+                part.difference for part in facts.comparisons[-1].slices
+            ),
             metrics=list(facts.models[-1].identities),
             groups=_grouped(facts.rows),
             losses=drawing.loss_plot(facts.training),
@@ -71,7 +74,6 @@ def _differences(facts: ReleaseFacts) -> Iterable[Difference]:
     for comparison in facts.comparisons:
         yield from comparison.differences.values()
         yield from comparison.metrics.values()
-        yield from (part.difference for part in comparison.slices if not part.is_too_few)
 
 
 def _grouped(rows: Iterable[ShownRow]) -> dict[str, list[ShownRow]]:
@@ -90,8 +92,9 @@ def _identities(models: Sequence[EvalReport]) -> list[IdentityRow]:
     ]
 
 
-def _spell_score(score: Score) -> str:
-    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+def _spell_score(score: Score | WinRate) -> str:
+    value, low, high = (round(bound, 2) + 0.0 for bound in (score.value, score.low, score.high))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"  # + 0.0: never -0.00
 
 
 def _spell_difference(difference: Difference) -> str:
