@@ -57,6 +57,8 @@ def start(
 ) -> tuple[ABTest, ABTestConfig]:
     """Begin a test; its users are drawn anew by a salt of its own."""
     config = ABTestConfig.model_validate({"salt": f"{domain}-{uuid.uuid4().hex[:12]}", **settings})
+    asked = f"{config.challenger_share:.2%} of users, {config.metric} by {config.min_effect:g}"
+    reason = reason or asked
     test = Registry(tracking.tracking_uri()).start_test(
         domain, version, plan=config.model_dump_json(), actor=actor, reason=reason
     )
@@ -134,7 +136,8 @@ def finish(looked: Looked, actor: str, reason: str = "") -> Event:
     """
     report, decision = looked.report, looked.decision
     evidence = log_report(looked)
-    because = "; ".join(([reason] if reason else []) + list(decision.reasons))
+    given = [reason] if reason else []
+    because = f"{decision.verdict}: " + "; ".join([*given, *decision.reasons])
     return Registry(tracking.tracking_uri()).end_test(
         report.domain,
         report.test,

@@ -224,3 +224,10 @@ def test_the_gain_over_time_is_a_picture_with_and_without_intervals(better, tmp_
         path = tmp_path / f"{name}{suffix}"
         draw_gain(report, decide_ab_test(report), path)
         assert path.stat().st_size > 5000
+
+
+def test_a_guardrail_says_how_many_independent_requests_there_are():
+    """Without an error, the two requests of a user count as one."""
+    report = report_of(traffic(400, errors=0.0))
+    n = report.challenger.users
+    assert report.guardrails[1].reason.endswith(f"of {2 * n} requests (worth {n} independent ones)")

@@ -51,22 +51,16 @@ def _check_quantile(
         beyond, allowed, side = values > guard.limit, 1 - guard.quantile, "above"
     else:
         beyond, allowed, side = values < guard.limit, guard.quantile, "below"
-    low, high = _rate_bounds(beyond, users, alpha, allowed)
-    reason = (
-        f"{100 * beyond.mean():.2f} % [{100 * low:.2f}, {100 * high:.2f}] of {values.size:,} "
-        f"requests {side} {guard.limit:g}; {100 * allowed:g} % may be"
-    )
+    low, high, seen = _rate_bounds(beyond, users, alpha, allowed)
+    reason = f"{seen} {side} {guard.limit:g}; {100 * allowed:g} % may be"
     return GuardrailStatus(guard.rule, _verdict(low, high, allowed, True), reason, observed)
 
 
 def _check_rate(
     guard: Guardrail, values: np.ndarray, users: np.ndarray, alpha: float
 ) -> GuardrailStatus:
-    low, high = _rate_bounds(values, users, alpha, guard.limit)
+    low, high, reason = _rate_bounds(values, users, alpha, guard.limit)
     observed = float(values.mean())
-    reason = (
-        f"{100 * observed:.2f} % [{100 * low:.2f}, {100 * high:.2f}] of {values.size:,} requests"
-    )
     return GuardrailStatus(
         guard.rule, _verdict(low, high, guard.limit, guard.is_upper), reason, observed
     )
@@ -106,10 +100,16 @@ def per_user(values: np.ndarray, users: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _rate_bounds(
     events: np.ndarray, users: np.ndarray, alpha: float, limit: float
-) -> tuple[float, float]:
-    """Bounds of a rate; the mixture has its mean at the limit, where they have to be narrow."""
+) -> tuple[float, float, str]:
+    """Bounds of a rate, and both in words.
+
+    The mixture has its mean at the limit, where the bounds have to be narrow.
+    """
     successes, n = effective_counts(*per_user(events.astype(float), users))
-    return rate_interval(successes, n, alpha, (1.0, (1 - limit) / limit))
+    low, high = rate_interval(successes, n, alpha, (1.0, (1 - limit) / limit))
+    interval = f"{100 * events.mean():.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+    worth = "" if round(n) == events.size else f" (worth {n:,.0f} independent ones)"
+    return low, high, f"{interval} of {events.size:,} requests{worth}"
 
 
 def _verdict(low: float, high: float, limit: float, is_upper: bool) -> GuardrailVerdict:

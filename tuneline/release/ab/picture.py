@@ -38,7 +38,8 @@ def draw_gain(report: ABReport, decision: ABDecision, path: Path) -> None:
     axes.set_xlabel("UTC")
     axes.set_ylabel(f"gain in {report.config.metric}")
     axes.grid(alpha=0.3)
-    title = shorten(f"{decision.verdict}: {decision.reasons[0]}", 200)
+    open_rules = [f"{g.rule}: {g.verdict}" for g in report.guardrails if g.verdict != "pass"]
+    title = shorten("; ".join([f"{decision.verdict}: {decision.reasons[0]}", *open_rules]), 240)
     axes.set_title(title, fontsize=9, color=COLORS[decision.verdict], wrap=True)
     figure.savefig(path, dpi=110)
 
