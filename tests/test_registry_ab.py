@@ -123,3 +123,43 @@ def test_a_verdict_and_a_promotion_at_once_never_both_move_the_champion(registry
     assert [event.kind for event in state.events if event.moves_champion] == ["promote", *won]
     assert state.tests[0].end.kind == won[0]
     assert (state.champion, state.previous) == ("2", ("1",))
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+class KilledClient:
+    """An MLflow client whose process dies after so many calls."""
+
+    def __init__(self, client, n_calls):
+        self.client, self.left = client, n_calls
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+            return getattr(self.client, name)(*args, **kwargs)
+
+        return call
+
+
+def test_a_won_test_killed_after_any_call_is_won_and_in_service_or_still_running(registry, domain):
+    test = registry.start_test(domain, "2", plan="{}", **WHO)
+    outcomes, is_done = [], False
+    while not is_done:
+        victim = Registry(registry.uri)
+        victim.client = KilledClient(victim.client, len(outcomes))
+        try:
+            victim.end_test(domain, test.name, "promote", **JUDGED)
+            is_done = True
+        except Killed:
+            pass
+        champion, state = registry.champion(domain).number, registry.state(domain)
+        assert (champion, state.running_test is None) in {("1", False), ("2", True)}
+        assert aliases(registry, domain)["champion"] == champion
+        outcomes.append(champion)
+    assert outcomes == sorted(outcomes)
+    assert outcomes[0] == "1"
+    assert [event.kind for event in registry.history(domain)].count("ab_end") == 1
