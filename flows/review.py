@@ -73,8 +73,8 @@ def review_by_hand(
     if verdicts:
         imported = reviewing.import_verdicts(subject, verdicts)
         console.print(f"{imported.n_new} new verdicts on {subject.name}", markup=False)
-        if imported.page:
-            console.print(f"Release report: {imported.page}", markup=False, soft_wrap=True)
+        page = imported.page or "not renewed, another version of Tuneline wrote its numbers"
+        console.print(f"Release report: {page}", markup=False, soft_wrap=True)
     if judge is not None or not verdicts:
         exported = reviewing.export_pairs(subject, baseline, n_pairs, seed, out)
         if judge is None:
