@@ -68,6 +68,7 @@ def test_a_candidate_that_looks_in_eight_threads_at_once_looked_once(look):
     assert look(candidate="b").number == 2
 
 
+@pytest.mark.slow
 def test_processes_that_look_at_once_get_different_numbers(look, uri, request):
     code = (
         "import sys; from tuneline.looks import look\n"
