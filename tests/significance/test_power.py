@@ -8,7 +8,7 @@ from scipy.stats import binom
 from statsmodels.stats.power import TTestPower
 
 from tuneline.significance import Certainty, detectable_gain, rows_needed
-from tuneline.significance.power import sign_test_power
+from tuneline.significance.power import _wins_to_reject, sign_test_power
 
 USUAL = Certainty()
 
@@ -31,6 +31,13 @@ def test_the_power_of_the_sign_test_sums_over_the_pairs_that_may_differ():
             binom.pmf(wins[rejects], differing, 0.35 / 0.45).sum()
         )
     assert sign_test_power(30, 0.25, 0.45, 0.05) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.05, 0.01, 0.0005])
+def test_the_wins_that_reject_are_those_of_scipy(alpha: float):
+    for counts in (np.arange(1, 400), np.array([5_000, 77_777])):
+        expected = binom.isf(alpha / 2, counts, 0.5) + 1
+        assert _wins_to_reject(counts, alpha).tolist() == expected.tolist()
 
 
 def test_a_base_that_has_all_wrong_is_beaten_by_six_right_answers():

@@ -1,11 +1,14 @@
 """What a holdout of this size can show: the detectable gain, and the rows that are missing."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from tuneline.significance.certainty import Certainty
 
+TABLED = 1024
+"""Differing pairs up to which the wins that reject are kept."""
 MOST_ROWS = 10_000_000
 """Rows beyond which nobody asks further."""
 
@@ -87,16 +90,49 @@ def sign_test_power(n: int, gain: float, differing: float, alpha: float) -> floa
         differing: Share of pairs won or lost.
         alpha: Two-sided error.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtrc
 
     differing = min(1.0, max(differing, gain))
     spread = 6 * np.sqrt(n * differing * (1 - differing)) + 6
     first, last = max(0, int(n * differing - spread)), min(n, int(n * differing + spread))
-    step = 1 + (last - first) // 2000
-    counts = np.arange(first, last + 1, step)
-    wins_to_reject = binom.isf(alpha / 2, counts, 0.5)  # more wins than this
-    chances = binom.sf(wins_to_reject, counts, (1 + gain / differing) / 2)
-    return float(np.average(chances, weights=binom.pmf(counts, n, differing)))
+    counts = np.arange(first, last + 1, 1 + (last - first) // 1000)
+    chances = bdtrc(_wins_to_reject(counts, alpha) - 1, counts, (1 + gain / differing) / 2)
+    return float(np.average(chances, weights=_binomial_pmf(counts, n, differing)))
+
+
+def _wins_to_reject(counts: np.ndarray, alpha: float) -> np.ndarray:
+    """Fewest wins of so many differing pairs that the two-sided sign test rejects.
+
+    One more than the pairs where none do.
+    """
+    if counts[-1] < TABLED:
+        tabled: np.ndarray = _tabled_wins(alpha)[counts]
+        return tabled
+    return _search_wins(counts, alpha)
+
+
+@lru_cache(maxsize=16)
+def _tabled_wins(alpha: float) -> np.ndarray:
+    return _search_wins(np.arange(TABLED), alpha)
+
+
+def _search_wins(counts: np.ndarray, alpha: float) -> np.ndarray:
+    """They lie within some wins of the normal approximation."""
+    from scipy.special import bdtrc, ndtri
+
+    about = np.floor(counts / 2 - ndtri(alpha / 2) * np.sqrt(counts) / 2)
+    wins = np.clip(about[:, None] + np.arange(-4, 6), 1, counts[:, None] + 1)
+    rejects = bdtrc(wins - 1, counts[:, None], 0.5) <= alpha / 2
+    fewest: np.ndarray = np.take_along_axis(wins, rejects.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return fewest
+
+
+def _binomial_pmf(counts: np.ndarray, n: int, share: float) -> np.ndarray:
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    ways = gammaln(n + 1) - gammaln(counts + 1) - gammaln(n - counts + 1)
+    pmf: np.ndarray = np.exp(ways + xlogy(counts, share) + xlog1py(n - counts, -share))
+    return pmf
 
 
 def is_right_or_wrong(values: np.ndarray) -> bool:
