@@ -1,12 +1,12 @@
 """GGUF with llama.cpp itself: the file is the merged model, loads, answers and shrinks."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.quantization.needs_llama_cpp import needs_llama_cpp
 from tests.quantization.tiny_llama import write_tiny_llama
 from tuneline.errors import EvaluationError, QuantizationError
 from tuneline.fidelity import FidelityMeter, log_softmax
@@ -22,11 +22,7 @@ from tuneline.random_model import random_tokenizer
 from tuneline.records import Message, Record
 from tuneline.reports import load_report
 
-IS_THERE = importlib.util.find_spec("llama_cpp") is not None and gguf_tools.CONVERTER.is_file()
-pytestmark = [
-    pytest.mark.gguf,
-    pytest.mark.skipif(not IS_THERE, reason="llama.cpp is not installed: run `make gguf`"),
-]
+pytestmark = needs_llama_cpp
 QUESTIONS = [f"Is {i} even? 借款人应当支付 {i} 元" for i in range(60)]
 RECORDS = [
     Record((Message("user", q), Message("assistant", "Yes")), "even", "even.jsonl", i)
@@ -123,9 +119,10 @@ def test_distance_from_float16_grows_as_bits_fall(files):
 def test_float16_answers_as_the_merged_model_does(files):
     parity = load_report(files[F16] / PARITY, ConversionParity)
     check_conversion(parity)
+    # untrained, it is never sure: of 1,600 top tokens a few are ties
     assert (parity.n_prompts, parity.n_different) == (50, 0)
-    assert parity.n_same >= 48
-    assert parity.fidelity.kl < 1e-3
+    assert parity.fidelity.top1_agreement > 0.99
+    assert parity.fidelity.kl < 1e-4
 
 
 def test_a_file_of_another_rope_base_is_refused(files, merged: Path, tmp_path: Path):
@@ -169,7 +166,7 @@ def test_greedy_answers_are_the_top_tokens_of_the_teacher_forced_logits(files):
 
 def test_a_prompt_longer_than_a_batch_is_read_whole(files):
     engine = load(files[F16])
-    ids = engine.model.tokenize("even? " * 300)
+    ids = engine.model.tokenize("even? 9 " * 300)
     assert len(ids) > 512
     in_one = engine.model.start(ids[-400:], room=0)
     in_two = engine.model.start(ids, room=0, n_last=600)

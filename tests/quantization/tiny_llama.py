@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tuneline.export import finish_export
@@ -46,17 +46,17 @@ def write_tiny_llama(out: Path, rope_theta: float = 50_000.0, tokenizer: Any = N
 
 
 def llama_tokenizer() -> Any:
-    """BPE with bytes for what it does not know, as in Llama 2; trained on a few words."""
-    bpe = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    """BPE with bytes for what it does not know, as in Llama 2, with a few hundred words' pieces."""
+    bytes_ = [f"<0x{value:02X}>" for value in range(256)]
+    vocabulary = [*SPECIAL, *bytes_, *sorted({"▁", *"".join(TEXTS)} - {" "}), *_pieces()]
+    ids = {token: i for i, token in enumerate(vocabulary)}
+    bpe = Tokenizer(
+        models.BPE(ids, _merges(ids), byte_fallback=True, fuse_unk=True, unk_token="<unk>")
+    )
     bpe.normalizer = normalizers.Replace(" ", "▁")
     bpe.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
-    bytes_ = [f"<0x{value:02X}>" for value in range(256)]
-    trainer = trainers.BpeTrainer(
-        vocab_size=512, special_tokens=[*SPECIAL, *bytes_], show_progress=False
-    )
-    bpe.train_from_iterator(TEXTS, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         unk_token="<unk>",
@@ -67,3 +67,22 @@ def llama_tokenizer() -> Any:
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def _pieces() -> list[str]:
+    """Beginnings of words, short ones first: each is a shorter one and a letter."""
+    words = {f"▁{word}" for text in TEXTS for word in text.split() if word.isascii()}
+    pieces = {word[:length] for word in words for length in range(2, len(word) + 1)}
+    return sorted(pieces, key=lambda piece: (len(piece), piece))
+
+
+def _merges(ids: dict[str, int]) -> list[tuple[str, str]]:
+    """Every pair of tokens that together are one: llama.cpp joins all of them."""
+    pairs = [
+        (token[:i], token[i:])
+        for token in ids
+        if not token.startswith("<")
+        for i in range(1, len(token))
+        if token[:i] in ids and token[i:] in ids
+    ]
+    return sorted(pairs, key=lambda pair: ids["".join(pair)])
