@@ -1,0 +1,111 @@
+"""The files of a version: uploaded once, downloaded whole, with a SHA-256 for each."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from tuneline.errors import RegistryError
+from tuneline.registry.versions import Version
+from tuneline.store import digest_of, file_digests
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+
+LINEAGE = "lineage.json"
+"""Last file of an upload: where it is, all others are."""
+MAX_TAG_CHARS = 200
+
+
+def upload(
+    client: "MlflowClient",
+    domain: str,
+    adapter: Path,
+    candidate: str,
+    lineage: Mapping[str, Any],
+    run_id: str,
+) -> "LoggedModel":
+    """Log the adapter as a model of the run, or finish the upload of a killed registration."""
+    experiment = client.get_run(run_id).info.experiment_id
+    found = client.search_logged_models([experiment], f"tags.candidate = '{candidate}'")
+    model = next(iter(found), None) or client.create_logged_model(
+        experiment, f"{domain}-adapter", run_id, {"candidate": candidate}, None, "peft-adapter"
+    )
+    if str(model.status) != "READY":
+        client.log_model_artifacts(model.model_id, str(adapter))
+        log_json(client, model.model_id, LINEAGE, {**lineage, "files": file_digests(adapter)})
+        client.finalize_logged_model(model.model_id, "READY")
+    return model
+
+
+def log_json(client: "MlflowClient", model_id: str, name: str, content: Mapping[str, Any]) -> None:
+    """Log a JSON file beside a model's other files."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        client.log_model_artifact(model_id, str(path))
+
+
+def download(uri: str, version: Version, folder: Path) -> Path:
+    """Folder with the adapter and its `lineage.json`; fetched once, visible when it is whole.
+
+    Args:
+        uri: Of the MLflow server.
+        version: Whose files.
+        folder: Where earlier downloads are.
+
+    Raises:
+        RegistryError: The files are gone.
+    """
+    target = folder / digest_of(version.source)[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"), tempfile.TemporaryDirectory(dir=folder) as work:
+        if not target.exists():
+            fetch(uri, version, version.source, Path(work)).replace(target)
+    return target
+
+
+def fetch(uri: str, version: Version, place: str, folder: Path) -> Path:
+    """Download a version's file or folder at a URI; returns where it is.
+
+    Raises:
+        RegistryError: It is gone.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Path(download_artifacts(place, dst_path=str(folder), tracking_uri=uri))
+    except (MlflowException, OSError) as error:
+        raise files_gone(version, place) from error
+
+
+def check_files(uri: str, version: Version) -> None:
+    """Refuse a version whose files are gone.
+
+    Raises:
+        RegistryError: `lineage.json` is not where the files should be.
+    """
+    from mlflow.artifacts import list_artifacts
+
+    files = list_artifacts(artifact_uri=version.source, tracking_uri=uri)
+    if LINEAGE not in {Path(file.path).name for file in files}:
+        raise files_gone(version, version.source)
+
+
+def files_gone(version: Version, place: str) -> RegistryError:
+    """Tells whose files are not where they should be."""
+    return RegistryError(
+        f"the files of version {version.number} of {version.domain} are gone from {place}; "
+        "restore them or choose another version"
+    )
+
+
+def short_tags(lineage: Mapping[str, Any]) -> dict[str, str]:
+    """Values of the lineage that are short enough to be read as tags."""
+    short = {name: str(v) for name, v in lineage.items() if isinstance(v, str | int | float)}
+    return {f"lineage.{name}": v for name, v in short.items() if v and len(v) <= MAX_TAG_CHARS}

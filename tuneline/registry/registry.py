@@ -1,0 +1,256 @@
+"""What callers use: versions, champion and history of every domain."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tuneline.entries import add_entry
+from tuneline.registry import artifacts, attachments, chain, mirroring
+from tuneline.registry.versions import Version, number_of, read_version
+from tuneline.release.event import Event
+from tuneline.release.ledger import ABTest, LedgerState
+from tuneline.release.planning import (
+    Plan,
+    plan_ab_end,
+    plan_ab_start,
+    plan_promotion,
+    plan_refusal,
+    plan_registration,
+    plan_rollback,
+)
+from tuneline.release.version import check_domain
+from tuneline.store import digest_of
+from tuneline.tracking import connect
+
+
+class Registry:
+    """Versions, champion and history of every domain on one MLflow server or SQLite file."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        self.uri = tracking_uri
+        self.client = connect(tracking_uri)
+
+    def state(self, domain: str) -> LedgerState:
+        """Champion, challenger and events of a domain, as its ledger tells them."""
+        return chain.read_state(self.client, domain)
+
+    def history(self, domain: str) -> list[Event]:
+        """Valid events, oldest first."""
+        return list(self.state(domain).events)
+
+    def champion(self, domain: str) -> Version | None:
+        """The version in service, or None before the first promotion; mends tags and aliases."""
+        state = self.mend(domain)
+        return read_version(self.client, domain, state, state.champion) if state.champion else None
+
+    def domains(self) -> list[str]:
+        """Every domain that has a ledger, by name."""
+        found = self.client.search_registered_models("name LIKE '%-ledger'", max_results=1000)
+        return sorted(str(model.name).removesuffix("-ledger") for model in found)
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """Folder with the adapter and its `lineage.json`; fetched once, visible when it is whole.
+
+        Raises:
+            RegistryError: The files are gone.
+        """
+        return artifacts.download(self.uri, version, folder)
+
+    def find(self, domain: str, name: str) -> Version:
+        """A version by release name, by number, or as `champion` or `challenger`.
+
+        Raises:
+            RegistryError: The domain has no such version.
+        """
+        state = self.state(domain)
+        return read_version(self.client, domain, state, state.resolve(name))
+
+    def register(
+        self,
+        domain: str,
+        *,
+        adapter: Path,
+        candidate: str,
+        day: date,
+        lineage: Mapping[str, Any],
+        run_id: str,
+        description: str,
+        actor: str,
+        is_major: bool = False,
+    ) -> Version:
+        """Upload an adapter, give it a release name and make it the challenger, once per candidate.
+
+        Killed anywhere and called again, it goes on where it stopped.
+
+        Args:
+            domain: Registered model.
+            adapter: Folder with the adapter's files.
+            candidate: Digest that identifies the adapter.
+            day: Day in the release name.
+            lineage: JSON-ready; stored as `lineage.json`, its short values as tags too.
+            run_id: MLflow run that trained it.
+            description: Markdown shown in MLflow's UI.
+            actor: Who registers.
+            is_major: The base model, the chat template or the labels changed.
+        """
+        check_domain(domain)
+        number = number_of(self.client, domain, candidate)
+        if number is None:
+            model = artifacts.upload(self.client, domain, adapter, candidate, lineage, run_id)
+            tags = {"candidate": candidate, **artifacts.short_tags(lineage)}
+            more = {"run_id": run_id, "model_id": model.model_id, "description": description}
+            number = add_entry(self.client, domain, model.artifact_location, tags, **more)
+        event = Event(
+            "register", domain, actor, "", f"register:{candidate}", number,
+            evidence=digest_of(lineage),
+        )  # fmt: skip
+        written = self._write(event, plan_registration(day, is_major))
+        return self.find(domain, str(written.to_version))
+
+    def promote(
+        self,
+        domain: str,
+        name: str,
+        *,
+        actor: str,
+        reason: str,
+        evidence: str,
+        key: str | None = None,
+        expected_head: int | None = None,
+    ) -> Event:
+        """Make a version champion.
+
+        Args:
+            domain: Registered model.
+            name: Release name, number, or `challenger`.
+            actor: Who promotes.
+            reason: Why, for the history.
+            evidence: Digest of the reports that the decision rests on.
+            key: Makes a repeated call one promotion.
+            expected_head: `state(domain).head` when the decision was taken; unset: now.
+
+        Raises:
+            RegistryError: Another writer moved the champion since then, the version is champion
+                already, or its files are gone.
+        """
+        number = self.state(domain).resolve(name)
+        key = key or uuid.uuid4().hex
+        event = Event("promote", domain, actor, reason, key, number, evidence=evidence)
+        return self._write(event, plan_promotion, expected_head)
+
+    def refuse(
+        self, domain: str, name: str | None, *, actor: str, reason: str, evidence: str,
+        key: str | None = None,
+    ) -> Event:  # fmt: skip
+        """Record that a candidate was judged and not promoted; arguments as for `promote`.
+
+        A candidate that never became a version has no name.
+        """
+        number = self.state(domain).resolve(name) if name else None
+        key = key or uuid.uuid4().hex
+        event = Event("refuse", domain, actor, reason, key, number, evidence=evidence)
+        return self._write(event, plan_refusal)
+
+    def rollback(
+        self, domain: str, *, actor: str, reason: str, to: str | None = None, key: str | None = None
+    ) -> Event:
+        """Return to the previous champion, or to an earlier one by release name or number.
+
+        Raises:
+            RegistryError: There is none, its files are gone, or another writer moved the champion.
+        """
+        number = to and self.state(domain).resolve(to)
+        event = Event("rollback", domain, actor, reason, key or uuid.uuid4().hex, number)
+        return self._write(event, plan_rollback)
+
+    def start_test(
+        self, domain: str, name: str, *, plan: str, actor: str, reason: str, key: str | None = None
+    ) -> ABTest:
+        """Begin an A/B test of a version against the champion; the version is the challenger.
+
+        Args:
+            domain: Registered model.
+            name: Release name, number, or `challenger`.
+            plan: Settings of the test as JSON.
+            actor: Who begins it.
+            reason: Why, for the history.
+            key: Makes a repeated call one test.
+
+        Raises:
+            RegistryError: A test is running, there is no champion, the version is the champion, its
+                files are gone, or another writer moved the champion.
+        """
+        number = self.state(domain).resolve(name)
+        key = key or uuid.uuid4().hex
+        event = Event("ab_start", domain, actor, reason, key, number, plan=plan)
+        written = self._write(event, plan_ab_start)
+        return next(t for t in self.state(domain).tests if t.start.number == written.number)
+
+    def end_test(
+        self, domain: str, test: str, verdict: str, *, actor: str, reason: str, evidence: str
+    ) -> Event:
+        """End a running A/B test once; with the verdict `promote` its challenger is champion.
+
+        Args:
+            domain: Registered model.
+            test: Name of the test.
+            verdict: promote, keep or cannot tell.
+            actor: Who ends it.
+            reason: What the verdict rests on, in words.
+            evidence: Digest of the report that it rests on.
+
+        Raises:
+            RegistryError: The test is over, or the challenger's files are gone.
+        """
+        event = Event(
+            "ab_end", domain, actor, reason, f"ab_end:{test}", evidence=evidence, verdict=verdict
+        )
+        return self._write(event, plan_ab_end(test))
+
+    def attach(self, version: Version, name: str, folder: Path) -> str:
+        """Log files that were made of a version, such as a quantized model; returns their URI."""
+        return attachments.attach(self.client, version, name, folder)
+
+    def attached(self, version: Version, name: str, folder: Path) -> Path:
+        """Download what `attach` logged under a name, each file verified by its SHA-256.
+
+        Raises:
+            RegistryError: Nothing has that name, the files are gone, or they are other files.
+        """
+        return attachments.attached(self.client, self.uri, version, name, folder)
+
+    def annotate(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Set tags of a version that people read in MLflow's UI; nothing is decided by them."""
+        for tag, value in tags.items():
+            self.client.set_model_version_tag(version.domain, version.number, tag, value)
+
+    def append(self, event: Event) -> Event:
+        """Write one event if `event.follows` is still the head.
+
+        Raises:
+            OvertakenError: Another writer was first; the message says who.
+        """
+        return chain.append(self.client, event)
+
+    def drift(self, domain: str) -> list[str]:
+        """Tags and aliases that say something else than the ledger, in words; changes nothing."""
+        state = self.state(domain)
+        return [str(wrong) for wrong in mirroring.find_differences(self.client, domain, state)]
+
+    def mend(self, domain: str) -> LedgerState:
+        """Make tags and aliases say what the ledger says; returns what that is."""
+        return mirroring.mend(self.client, domain)
+
+    def _write(self, event: Event, plan: Plan, expected_head: int | None = None) -> Event:
+        """Append an event once per key, then mend."""
+
+        def check(state: LedgerState, planned: Event) -> None:
+            if planned.moves_champion or planned.kind == "ab_start":
+                version = read_version(self.client, event.domain, state, str(planned.to_version))
+                artifacts.check_files(self.uri, version)
+
+        written = chain.write(self.client, event, plan, check, expected_head)
+        self.mend(event.domain)
+        return written
