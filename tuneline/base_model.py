@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNPACKING = 2
+"""Counts the ways in which a packaged GGUF file was unpacked into another model."""
 TEMPLATE_TOKENS = "template_tokens"
 """File with the tokens that the chat template adds to a record of one question and one answer."""
 
@@ -246,7 +248,7 @@ def _locate_folder(config: BaseModelConfig) -> str:
 
 def _locate_package(config: BaseModelConfig) -> str:
     version = importlib.metadata.version(_gguf_distribution(config))
-    return _sha256(f"package {config.name} {version} {_gguf_file(config).name}")
+    return _sha256(f"package {config.name} {version} {_gguf_file(config).name} {UNPACKING}")
 
 
 def _gguf_distribution(config: BaseModelConfig) -> str:
@@ -271,7 +273,9 @@ def _gguf_file(config: BaseModelConfig) -> Path:
 def _convert_gguf(config: BaseModelConfig, out: Path) -> None:
     """Unpack the GGUF weights once into 16-bit safetensors."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    from tuneline.model_card import load_packaged_tokenizer
 
     file = _gguf_file(config)
     log.info("base_model: unpacking %s", file.name)
@@ -283,7 +287,7 @@ def _convert_gguf(config: BaseModelConfig, out: Path) -> None:
             quantization_config=GgufConfig(dequantize=True),
         )
     model.save_pretrained(out)
-    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(out)
+    load_packaged_tokenizer(file).save_pretrained(out)
 
 
 def _locate_random(config: BaseModelConfig) -> str:

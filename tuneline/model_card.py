@@ -18,6 +18,8 @@ LICENSE_PREFIXES = ("license", "licence", "copying", "notice", "use_policy")
 """How files begin that say what a model may be used for; any case."""
 GGUF_LICENSE = "gguf_license.json"
 """Licence as the metadata of a GGUF file names it."""
+DIGITS_APART = ("smollm",)
+"""`tokenizer.ggml.pre` of models that read every digit by itself."""
 HUB_FILES = ("generation_config.json", "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md")
 """Files of a hub model's card besides its configuration, where they are there."""
 
@@ -65,13 +67,11 @@ def write_packaged_card(
     Returns:
         The file's tokenizer: its metadata take seconds to read, and are read once for both.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
     with _read_once(file) as reader:
         AutoConfig.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(out)
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            file.parent, gguf_file=file.name
-        )
+        tokenizer = load_packaged_tokenizer(file, reader)
         fields = {k: f.contents() for k, f in reader.fields.items() if "general.license" in k}
     (out / GGUF_LICENSE).write_text(json.dumps(fields))
     (out / "README.md").write_text(_readme(distribution), encoding="utf-8")
@@ -79,6 +79,31 @@ def write_packaged_card(
         if _says_licence(path.name):
             shutil.copyfile(str(distribution.locate_file(path)), out / path.name)
     return tokenizer
+
+
+def load_packaged_tokenizer(file: Path, reader: Any = None) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a GGUF file, which cuts texts as llama.cpp does.
+
+    transformers reads vocabulary and merges but not `tokenizer.ggml.pre`, which says how a text is
+    cut before pieces are merged: it would join a space with the digit behind it, as the model never
+    saw it.
+
+    Args:
+        file: A GGUF file.
+        reader: It as `GGUFReader` has read it, where it did.
+    """
+    import gguf
+    from tokenizers import pre_tokenizers
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    field = (reader or gguf.GGUFReader(file)).get_field("tokenizer.ggml.pre")
+    if field is not None and field.contents() in DIGITS_APART:
+        backend = tokenizer.backend_tokenizer
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        backend.pre_tokenizer = pre_tokenizers.Sequence([digits, backend.pre_tokenizer])
+    found: PreTrainedTokenizerBase = tokenizer
+    return found
 
 
 @contextmanager

