@@ -6,17 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.registry.acting import JUDGED, WHO, Killed, KilledClient, aliases
 from tuneline import tracking
 from tuneline.errors import RegistryError
 from tuneline.registry import Registry
-
-WHO = {"actor": "ann", "reason": "a reason"}
-JUDGED = {**WHO, "evidence": "digest"}
-
-
-@pytest.fixture(scope="module")
-def registry(workspace_dir):
-    return Registry(tracking.tracking_uri())
 
 
 @pytest.fixture
@@ -37,11 +30,6 @@ def domain(registry, tmp_path, request):
         )
     registry.promote(name, "1", **JUDGED)
     return name
-
-
-def aliases(registry, domain):
-    found = registry.client.get_registered_model(domain).aliases
-    return {alias: str(version) for alias, version in found.items()}
 
 
 def test_a_won_test_is_one_event_and_the_aliases_follow(registry, domain):
@@ -123,26 +111,6 @@ def test_a_verdict_and_a_promotion_at_once_never_both_move_the_champion(registry
     assert [event.kind for event in state.events if event.moves_champion] == ["promote", *won]
     assert state.tests[0].end.kind == won[0]
     assert (state.champion, state.previous) == ("2", ("1",))
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
-
-
-class KilledClient:
-    """An MLflow client whose process dies after so many calls."""
-
-    def __init__(self, client, n_calls):
-        self.client, self.left = client, n_calls
-
-    def __getattr__(self, name):
-        def call(*args, **kwargs):
-            if self.left == 0:
-                raise Killed
-            self.left -= 1
-            return getattr(self.client, name)(*args, **kwargs)
-
-        return call
 
 
 def test_a_won_test_killed_after_any_call_is_won_and_in_service_or_still_running(registry, domain):
