@@ -27,6 +27,15 @@ def test_numbers_by_hand():
     assert (result.top1_agreement, result.n_tokens) == (0.0, 1)  # of equal ones the first is taken
 
 
+@pytest.mark.parametrize(("tie", "expected"), [(0.0, 0.0), (0.05, 0.0), (0.5, 0.5)])
+def test_of_two_tokens_nearly_as_likely_either_may_be_on_top(tie: float, expected: float):
+    """The reference holds the other's top token 0.1 nats below its own, then 1 nat below."""
+    reference = np.array([[0.0, -0.1], [0.0, -1.0]], dtype=np.float32)
+    meter = FidelityMeter(tie)
+    meter.add(log_softmax(reference), np.array([[0, 1], [0, 1]], dtype=np.float32), [0, 0])
+    assert meter.result().top1_agreement == expected
+
+
 def test_kl_equals_torch():
     a, b = logits(0), logits(1)
     meter = FidelityMeter()
