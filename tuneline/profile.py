@@ -68,6 +68,17 @@ class Profile(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _gate_targets_exist(self) -> "Profile":
+        known = self.quantization.targets
+        for target in self.gate.targets:
+            if target not in known:
+                raise ValueError(
+                    f"gate.targets names {target!r}, which is not one of quantization.targets "
+                    f"({', '.join(known)})"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _general_questions_exist(self) -> "Profile":
         names = [source.name for source in self.data.benchmarks]
         general = self.evaluation.general

@@ -57,6 +57,15 @@ class PromotionGate(BaseModel):
     max_regression_share: float | None = Field(default=None, ge=0, le=1)
     """Of the rows that the baseline has right, the share that the candidate may have wrong; unset:
     they are counted and listed for a person, and refuse nothing."""
+    max_p95_latency_s: float | None = Field(default=None, gt=0)
+    """Seconds in which 95 % of the candidate's answers must be there, as the holdout was answered;
+    unset: told, and refuses nothing."""
+    targets: tuple[str, ...] = ()
+    """Machines of `quantization.targets` for which a variant must pass; others are told only."""
+    approval: bool = False
+    """Whether a person has to approve a candidate that passes everything else."""
+    approval_timeout_h: float = Field(default=72.0, gt=0)
+    """Hours after which a candidate that nobody approved is refused."""
 
     @field_validator("metrics")
     @classmethod
