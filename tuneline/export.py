@@ -14,14 +14,17 @@ def finish_export(folder: Path) -> None:
 
     `config.json` gets `rope_theta`, `rope_scaling` and `torch_dtype` at its top: transformers 4
     and what is built on it would take a rope base of 10000 without a word. The tokenizer gets a
-    class that transformers 4 knows. Weights, which safetensors writes for their owner alone, get
-    the mode of the settings beside them.
+    class that transformers 4 knows.
     """
     _change(folder / "config.json", _older_config)
     _change(folder / "tokenizer_config.json", _older_tokenizer)
-    mode = (folder / "config.json").stat().st_mode
-    for weights in folder.glob("*.safetensors"):
-        weights.chmod(mode)
+    share_weights(folder / "config.json")
+
+
+def share_weights(settings: Path) -> None:
+    """Give weights, which safetensors writes for their owner alone, the mode of their settings."""
+    for weights in settings.parent.glob("*.safetensors"):
+        weights.chmod(settings.stat().st_mode)
 
 
 def _change(file: Path, older: Any) -> None:

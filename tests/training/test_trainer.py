@@ -91,6 +91,12 @@ def test_the_adapter_names_its_base_model_and_no_folder_of_this_machine(
         assert str(tiny_model.folder).encode() not in path.read_bytes(), path.name
 
 
+def test_who_may_read_the_adapters_settings_may_read_its_weights(trained: Trained):
+    folder, _ = trained
+    settings, weights = folder / "adapter_config.json", folder / "adapter_model.safetensors"
+    assert weights.stat().st_mode == settings.stat().st_mode
+
+
 def test_the_adapter_loads_on_its_base_and_every_tensor_has_moved(
     trained: Trained, tiny_model: BaseModelRef
 ):

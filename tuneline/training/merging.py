@@ -97,7 +97,8 @@ def check_parity(parity: Fidelity, n_records: int) -> None:
     if parity.top1_agreement < MIN_AGREEMENT:
         raise TrainingError(
             f"the merged model agrees with its adapter on {parity.top1_agreement:.1%} of answer "
-            f"tokens, near-ties aside; at least {MIN_AGREEMENT:.0%} are needed, so nothing is measured or registered"
+            f"tokens, near-ties aside; at least {MIN_AGREEMENT:.0%} are needed, so nothing is "
+            "measured or registered"
         )
     if not parity.kl <= MAX_KL:
         raise TrainingError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneline.base_model import BaseModelRef
+from tuneline.export import share_weights
 from tuneline.machine import Machine
 from tuneline.training import ranks
 
@@ -57,6 +58,7 @@ def save_trained(
         _save_adapter(model, base_model.name, initial, out)
     else:
         _save_weights(model, base_model.name, machine, out)
+    share_weights(out / trained_files(out)[0])
 
 
 def attach(model: "PreTrainedModel", trained: Path) -> "PeftModel | PreTrainedModel":
