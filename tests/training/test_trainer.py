@@ -92,7 +92,7 @@ def test_the_adapter_names_its_base_model_and_no_folder_of_this_machine(
 
 
 def test_who_may_read_the_adapters_settings_may_read_its_weights(trained: Trained):
-    folder, _ = trained
+    folder = trained[0] / trainer.ADAPTER
     settings, weights = folder / "adapter_config.json", folder / "adapter_model.safetensors"
     assert weights.stat().st_mode == settings.stat().st_mode
 
