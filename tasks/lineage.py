@@ -14,7 +14,14 @@ from tuneline.data.prepare import report_of
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.reports import TrainingReport, load_report
-from tuneline.store import MANIFEST, PACKAGE, StageOutput, code_version
+from tuneline.store import (
+    MANIFEST,
+    PACKAGE,
+    StageOutput,
+    code_version,
+    digest_of,
+    file_digest,
+)
 from tuneline.training.trainer import REPORT
 
 PACKAGES = (
@@ -61,6 +68,8 @@ def ingredients(settings: Profile, splits: StageOutput, base: BaseModelRef) -> d
         "base_model_revision": settings.base_model.revision or "",
         "base_model_license": settings.base_model.license,
         "base_model_digest": base.digest,
+        "chat_template_digest": _chat_template_digest(base.folder),
+        "labels": {source: sorted(found) for source, found in report.labels.items()},
         "data_digest": splits.digest,
         "train_digest": report.certificate.train_digest,
         "validation_digest": report.certificate.validation_digest,
@@ -69,6 +78,16 @@ def ingredients(settings: Profile, splits: StageOutput, base: BaseModelRef) -> d
         "seed": settings.training.seed,
         "profile": settings.model_dump(mode="json"),
     }
+
+
+def _chat_template_digest(folder: Path) -> str:
+    """SHA-256 of the chat template in a model's folder; empty where none is found."""
+    path, config = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if path.is_file():
+        return file_digest(path)
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    template = settings.get("chat_template")
+    return digest_of(template) if template else ""
 
 
 def origin(settings: Profile) -> dict[str, Any]:

@@ -10,13 +10,13 @@ WHO = {"actor": "ann", "reason": "a reason"}
 JUDGED = {**WHO, "evidence": "digest"}
 
 
-def register(registry, domain, adapter, candidate, **more):
+def register(registry, domain, adapter, candidate, lineage=None, **more):
     return registry.register(
         domain,
         adapter=adapter,
         candidate=candidate,
         day=DAY,
-        lineage={"base_model": "tiny", "data": {"n_train": 3}},
+        lineage=lineage or {"base_model": "tiny", "data": {"n_train": 3}},
         run_id=tracking.open_run(domain, candidate),
         description="A test.",
         actor="ann",

@@ -119,3 +119,17 @@ def test_names_that_no_version_has_are_errors(registry, domain, adapter):
     register(registry, domain, adapter, "c1")
     with pytest.raises(RegistryError, match=r"no version 'v7\.0'"):
         registry.find(domain, "v7.0")
+
+
+def test_a_release_is_major_where_the_base_model_changed_or_it_is_asked_for(
+    registry, domain, adapter
+):
+    register(registry, domain, adapter, "c1")
+    other = register(registry, domain, adapter, "c2", lineage={"base_model": "other"})
+    more = register(registry, domain, adapter, "c3", lineage={"base_model": "other"})
+    asked = register(registry, domain, adapter, "c4", is_major=True, lineage=None)
+    names = [version.release.partition("-")[0] for version in (other, more, asked)]
+    assert names == ["v2.0", "v2.1", "v3.0"]
+    reasons = [event.reason for event in registry.history(domain)]
+    assert reasons[:3] == ["", "major: base model: tiny -> other", ""]
+    assert reasons[3] == "major: asked for; major: base model: other -> tiny"

@@ -8,6 +8,7 @@ the events (`entries.py` says why). Release tags and aliases only mirror the led
 - `mirroring.py`: tags and aliases held against the ledger.
 - `versions.py`: what MLflow keeps of a version.
 - `artifacts.py`: files of a version, with SHA-256.
+- `verification.py`: files and lineage held against what was registered.
 - `attachments.py`: files made of a version later, such as quantized models.
 """
 

@@ -69,19 +69,46 @@ def download(uri: str, version: Version, folder: Path) -> Path:
     return target
 
 
+def read_lineage(uri: str, source: str) -> dict[str, Any]:
+    """The lineage that was uploaded with a version's files, with the SHA-256 of each.
+
+    Args:
+        uri: Of the MLflow server.
+        source: URI of the version's files.
+
+    Raises:
+        RegistryError: It is gone, or it is no JSON.
+    """
+    from mlflow.exceptions import MlflowException
+
+    place = f"{source}/{LINEAGE}"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = _download(uri, place, Path(folder))
+            lineage: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (MlflowException, OSError, ValueError) as error:
+        raise RegistryError(f"{place} cannot be read: {error}") from error
+    return lineage
+
+
 def fetch(uri: str, version: Version, place: str, folder: Path) -> Path:
     """Download a version's file or folder at a URI; returns where it is.
 
     Raises:
         RegistryError: It is gone.
     """
-    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     try:
-        return Path(download_artifacts(place, dst_path=str(folder), tracking_uri=uri))
+        return _download(uri, place, folder)
     except (MlflowException, OSError) as error:
         raise files_gone(version, place) from error
+
+
+def _download(uri: str, place: str, folder: Path) -> Path:
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(place, dst_path=str(folder), tracking_uri=uri))
 
 
 def check_files(uri: str, version: Version) -> None:

@@ -6,9 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tuneline.entries import add_entry
-from tuneline.registry import artifacts, attachments, chain, mirroring
-from tuneline.registry.versions import Version, number_of, read_version
+from tuneline.registry import artifacts, attachments, chain, mirroring, registration, verification
+from tuneline.registry.versions import Version, read_version
 from tuneline.release.event import Event
 from tuneline.release.ledger import ABTest, LedgerState
 from tuneline.release.planning import (
@@ -17,7 +16,6 @@ from tuneline.release.planning import (
     plan_ab_start,
     plan_promotion,
     plan_refusal,
-    plan_registration,
     plan_rollback,
 )
 from tuneline.release.version import check_domain
@@ -58,6 +56,22 @@ class Registry:
         """
         return artifacts.download(self.uri, version, folder)
 
+    def verify(self, version: Version) -> int:
+        """Files of a version that are what was registered, counted.
+
+        Raises:
+            RegistryError: Some are gone or are other files.
+        """
+        return verification.verify(self.uri, version, self.state(version.domain))
+
+    def lineage(self, version: Version) -> dict[str, Any]:
+        """What a version was registered with; it is what the ledger says.
+
+        Raises:
+            RegistryError: It is gone or was changed.
+        """
+        return verification.read_lineage(self.uri, version, self.state(version.domain))
+
     def find(self, domain: str, name: str) -> Version:
         """A version by release name, by number, or as `champion` or `challenger`.
 
@@ -93,20 +107,19 @@ class Registry:
             run_id: MLflow run that trained it.
             description: Markdown shown in MLflow's UI.
             actor: Who registers.
-            is_major: The base model, the chat template or the labels changed.
+            is_major: Make the release a major one; it is where base model, chat template or labels
+                differ from the last release's.
         """
         check_domain(domain)
-        number = number_of(self.client, domain, candidate)
-        if number is None:
-            model = artifacts.upload(self.client, domain, adapter, candidate, lineage, run_id)
-            tags = {"candidate": candidate, **artifacts.short_tags(lineage)}
-            more = {"run_id": run_id, "model_id": model.model_id, "description": description}
-            number = add_entry(self.client, domain, model.artifact_location, tags, **more)
-        event = Event(
-            "register", domain, actor, "", f"register:{candidate}", number,
-            evidence=digest_of(lineage),
-        )  # fmt: skip
-        written = self._write(event, plan_registration(day, is_major))
+        number = registration.add_version(
+            self.client, domain, adapter, candidate, lineage, run_id, description
+        )
+        source = str(self.client.get_model_version(domain, number).source)
+        stored = artifacts.read_lineage(self.uri, source)
+        key, digest = f"register:{candidate}", digest_of(stored)
+        event = Event("register", domain, actor, "", key, number, evidence=digest)
+        plan = registration.plan_release(self.client, self.uri, stored, day, is_major)
+        written = self._write(event, plan)
         return self.find(domain, str(written.to_version))
 
     def promote(
@@ -158,8 +171,11 @@ class Registry:
     ) -> Event:
         """Return to the previous champion, or to an earlier one by release name or number.
 
+        Its files are verified first: nobody looks at a rollback at night twice.
+
         Raises:
-            RegistryError: There is none, its files are gone, or another writer moved the champion.
+            RegistryError: There is none, its files are gone or damaged, or another writer moved the
+                champion.
         """
         number = to and self.state(domain).resolve(to)
         event = Event("rollback", domain, actor, reason, key or uuid.uuid4().hex, number)
@@ -249,7 +265,10 @@ class Registry:
         def check(state: LedgerState, planned: Event) -> None:
             if planned.moves_champion or planned.kind == "ab_start":
                 version = read_version(self.client, event.domain, state, str(planned.to_version))
-                artifacts.check_files(self.uri, version)
+                if planned.kind == "rollback":
+                    verification.verify(self.uri, version, state)
+                else:
+                    artifacts.check_files(self.uri, version)
 
         written = chain.write(self.client, event, plan, check, expected_head)
         self.mend(event.domain)

@@ -24,7 +24,8 @@ class Event:
     release: str | None = None
     """Release name that a registration gives to `to_version`."""
     evidence: str = ""
-    """Digest of the reports that a decision rests on, or of a registration's lineage."""
+    """Digest of the reports that a decision rests on; of a registration, digest of its
+    `lineage.json`, which holds the SHA-256 of every file."""
     from_version: str | None = None
     """Champion that the writer saw."""
     follows: int = 0
