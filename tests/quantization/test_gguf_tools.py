@@ -1,13 +1,15 @@
 """Tools that fail, crash or are missing are one sentence with what they said."""
 
-import os
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tuneline.errors import QuantizationError
 from tuneline.quantization import gguf_tools
+from tuneline.quantization.gguf import GGUF
 
 
 def converter(folder: Path, body: str) -> Path:
@@ -49,8 +51,17 @@ open(file, 'w').write(' '.join([*sys.argv[1:], os.environ['HF_HUB_OFFLINE']]))
     assert told[-1] == "1"
 
 
-def test_what_is_not_installed_is_said_with_the_command_that_installs_it(monkeypatch):
+@pytest.mark.parametrize("name", GGUF)
+def test_what_is_not_installed_is_said_before_any_work_with_the_command_that_installs_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
-    monkeypatch.setattr(gguf_tools, "CONVERTER", Path(os.devnull))
-    with pytest.raises(QuantizationError, match=r"run `make gguf`"):
-        gguf_tools.check_tools()
+    with pytest.raises(QuantizationError, match=r"llama.cpp, which is not installed; run `make gg"):
+        GGUF[name].check_installed(name)
+    monkeypatch.setitem(sys.modules, "llama_cpp", ModuleType("llama_cpp"))
+    monkeypatch.setattr(sys.modules["llama_cpp"], "__spec__", ModuleSpec("llama_cpp", None))
+    monkeypatch.setattr(gguf_tools, "CONVERTER", Path("/nowhere/convert.py"))
+    with pytest.raises(
+        QuantizationError, match=r"converter at /nowhere/convert.py; run `make gguf"
+    ):
+        GGUF[name].check_installed(name)

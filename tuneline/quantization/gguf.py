@@ -41,10 +41,9 @@ def float16(source: Path, machine: Machine, out: Path, calibration: Sequence[Rec
     """Convert the merged model, and check on prompts of `calibration` that it is the same model.
 
     Raises:
-        QuantizationError: llama.cpp is not there or does not know the model, or what it made of
+        QuantizationError: llama.cpp does not know the model, or what it made of
             the model answers otherwise.
     """
-    gguf_tools.check_tools()
     gguf_tools.convert(source, out / "model-F16.gguf")
     _copy_beside(source, out)
     if calibration:
@@ -59,9 +58,8 @@ def mixture(
     """Quantize the file in float16 to one of llama.cpp's mixtures.
 
     Raises:
-        QuantizationError: llama.cpp is not there or failed.
+        QuantizationError: llama.cpp failed.
     """
-    gguf_tools.check_tools()
     gguf_tools.quantize(gguf_file(source), out / f"model-{ftype}.gguf", ftype)
     _copy_beside(source, out)
 
@@ -108,6 +106,7 @@ GGUF: dict[str, Quantization] = {
         packages=("torch", "transformers", "llama-cpp-python", "sentencepiece"),
         extra="gguf",
         modules=(*_MODULES, "quantization/gguf_parity"),
+        check_tools=gguf_tools.check_tools,
     ),
     **{
         f"gguf-{ftype.lower()}": Quantization(
@@ -119,6 +118,7 @@ GGUF: dict[str, Quantization] = {
             packages=("llama-cpp-python",),
             extra="gguf",
             modules=_MODULES,
+            check_tools=gguf_tools.check_tools,
         )
         for ftype in MIXTURES
     },

@@ -40,13 +40,17 @@ class Quantization:
     """Optional dependencies of Tuneline that hold the packages."""
     modules: tuple[str, ...] = ()
     """Modules of `tuneline` that write it, besides `base_model` and `export`."""
+    check_tools: Callable[[], None] | None = None
+    """Raises QuantizationError where tools that are no packages are missing."""
 
     def check_installed(self, name: str) -> None:
-        """Fail before any work where a package is missing.
+        """Fail before any work where a package or a tool is missing.
 
         Raises:
-            QuantizationError: Names the package and how to install it.
+            QuantizationError: Names what is missing and how to install it.
         """
+        if self.check_tools is not None:
+            self.check_tools()
         for package in self.packages:
             try:
                 importlib.metadata.version(package)
