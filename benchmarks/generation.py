@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--max-new-tokens", type=int, default=32)
     arguments = parser.parse_args()
-    load = round(os.getloadavg()[0], 1)
+    before = {"commit": commit(), "load_before": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as folder:
         records, base = demo(Path(folder), arguments.prompts)
         found = {
@@ -52,8 +52,7 @@ def main() -> None:
     result = {
         "machine": machine(),
         "threads": torch.get_num_threads(),
-        "commit": commit(),
-        "load_before": load,
+        **before,
         "prompts": arguments.prompts,
         "max_new_tokens": arguments.max_new_tokens,
         **found,
