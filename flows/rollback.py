@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks import release
+from tasks import promotion
 from tuneline.registry import Version
 
 
@@ -15,4 +15,4 @@ def rollback(domain: str, reason: str, to: str | None = None) -> Version:
         reason: Why, for the history.
         to: Release name or version number of an earlier champion; default the previous one.
     """
-    return release.rollback(domain, reason, to)
+    return promotion.rollback(domain, reason, to)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from flows.tables import print_table
 from tasks.artifacts import (
@@ -17,6 +18,7 @@ from tasks.artifacts import (
     slice_rows,
     training_text,
 )
+from tasks.gate import gate_rows as check_rows
 from tasks.quantization_text import answer_rows, fidelity_rows, recommendation_rows, sentences
 
 if TYPE_CHECKING:
@@ -92,6 +94,7 @@ def _print_guards(result: "Retrained", console: Console) -> None:
 
 def _print_verdict(result: "Retrained", console: Console) -> None:
     decision = result.decision
+    print_table(console, "Checks of the gate", check_rows(result.checks))
     console.print(f"[bold]Verdict: {decision.verdict}[/] (against {decision.baseline})")
     for reason in decision.reasons:
         console.print(f"  - {reason}", markup=False)
@@ -103,6 +106,8 @@ def _print_verdict(result: "Retrained", console: Console) -> None:
             f"[bold]Release: {result.version.release}[/] "
             f"(version {result.version.number} of {result.version.domain}{alias})"
         )
+    if result.note:
+        console.print(f"[bold]Not promoted:[/] {escape(result.note)}")
 
 
 def _print_places(result: "Retrained", console: Console) -> None:
@@ -154,7 +159,7 @@ def event_rows(events: Sequence["Event"]) -> list[dict[str, Any]]:
             "from": releases.get(event.from_version) or "",
             "to": releases.get(event.to_version) or "",
             "actor": event.actor,
-            "reason": event.reason,
+            "reason": event.why if event.forced else event.reason,
         }
         for event in events
     ]

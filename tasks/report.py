@@ -21,6 +21,7 @@ from tuneline.data.prepare import report_of
 from tuneline.errors import TrackingError
 from tuneline.pages.rendering import write_page
 from tuneline.profile import Profile
+from tuneline.release.checks import GateCheck
 from tuneline.release.promotion import Decision
 from tuneline.reporting.answers import choose_rows
 from tuneline.reporting.facts import Outcome, ReleaseFacts, brief, few_answers, flatten
@@ -65,7 +66,11 @@ class Measured(NamedTuple):
 
 
 def gather(
-    settings: Profile, measured: Measured, decision: Decision, candidate: Candidate
+    settings: Profile,
+    measured: Measured,
+    decision: Decision,
+    candidate: Candidate,
+    checks: tuple[GateCheck, ...] = (),
 ) -> ReleaseFacts:
     """Put together what the decision rests on; its digest is the evidence in the ledger."""
     scores = {model.report.name: model.scores for model in measured.evaluated}
@@ -85,6 +90,7 @@ def gather(
         forgetting=measured.forgetting,
         look=measured.look,
         origins=flatten(candidate.lineage, ORIGINS),
+        checks=checks,
     )
 
 

@@ -11,7 +11,7 @@ from mlflow.artifacts import download_artifacts
 
 from flows.retrain import Retrained, retrain
 from flows.rollback import rollback
-from tasks import release
+from tasks import promotion, release
 from tuneline import tracking
 from tuneline.registry import Registry
 from tuneline.reporting.facts import ReleaseFacts
@@ -196,7 +196,7 @@ def test_rollback_returns_the_previous_champion_and_says_who_and_why(first: Retr
         "smoke", adapter=adapter, candidate="another", day=date.today(),
         lineage={}, run_id=first.version.run_id, description="", actor="ann",
     )  # fmt: skip
-    release.promote("smoke", second.release, "by hand")
+    promotion.promote("smoke", second.release, "by hand", force=True)
     assert registry.champion("smoke") == second
     assert rollback("smoke", "worse in court") == first.version
     last = registry.history("smoke")[-1]

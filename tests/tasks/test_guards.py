@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from prefect import flow
 
-from tasks import data, guards, release
+from tasks import data, guards, promotion, release
 from tasks.artifacts import look_text, slice_rows
 from tuneline import tracking
 from tuneline.base_model import BaseModelRef
@@ -131,7 +131,8 @@ def test_a_promotion_by_hand_signs_what_the_version_was_registered_with(tmp_path
         description="",
         actor="ann",
     )
-    assert release.promote("signed", version.release, "read all regressions") == version
+    promoted = promotion.promote("signed", version.release, "read all regressions", force=True)
+    assert promoted == version
     signed = registry.history("signed")[-1]
     assert (signed.kind, signed.evidence) == ("promote", "digest of scores and regressions")
     assert signed.actor == release.whoami()

@@ -6,7 +6,9 @@ from typing import Any, Literal, get_args
 
 from tuneline.errors import RegistryError
 
-EventKind = Literal["register", "promote", "refuse", "rollback", "ab_start", "ab_end"]
+EventKind = Literal[
+    "register", "promote", "approve", "refuse", "rollback", "ab_start", "ab_end", "reconcile"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Event:
     """Settings of the A/B test that an `ab_start` begins, as JSON."""
     verdict: str = ""
     """What an `ab_end` decides: promote, keep or cannot tell."""
+    seal: str = ""
+    """Digest of the valid event that this one follows, as its writer saw it."""
+    forced: str = ""
+    """Checks of the gate that a promotion overruled, by name; empty where it passed them all."""
 
     def __post_init__(self) -> None:
         if not self.actor or not self.key:
@@ -52,7 +58,13 @@ class Event:
     def __str__(self) -> str:
         change = f"{self.from_version or 'none'} -> {self.to_version}"
         moved = change if self.moves_champion else f"version {self.to_version}"
-        return f"{self.kind} of {self.domain}, {moved} ({self.reason or 'no reason given'})"
+        return f"{self.kind} of {self.domain}, {moved} ({self.why})"
+
+    @property
+    def why(self) -> str:
+        """The reason, and what it overruled."""
+        forced = f"FORCED past {self.forced}: " if self.forced else ""
+        return f"{forced}{self.reason or 'no reason given'}"
 
 
 def to_tags(event: Event) -> dict[str, str]:

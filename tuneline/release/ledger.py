@@ -1,7 +1,9 @@
 """The release ledger: which events of a domain are valid, and what follows from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import accumulate
 
 from tuneline.errors import RegistryError
 from tuneline.release.event import Event
@@ -64,6 +66,15 @@ class LedgerState:
         """The valid event with this key."""
         return next((event for event in self.events if event.key == key), None)
 
+    def approval(self, version: str) -> Event | None:
+        """Who approved a version, unless it was refused or rolled back later."""
+        last: Event | None = None
+        for event in self.events:
+            is_said = event.kind in ("approve", "refuse") and event.to_version == version
+            if is_said or (event.kind == "rollback" and event.from_version == version):
+                last = event
+        return last if last and last.kind == "approve" else None
+
     def champion_at(self, head: int) -> str | None:
         """Champion when this event was the last one."""
         return replay(e for e in (*self.events, *self.void) if e.number <= head).champion
@@ -96,15 +107,23 @@ def replay(events: Iterable[Event]) -> LedgerState:
     Raises:
         RegistryError: A number is missing: someone deleted an event.
     """
-    state = LedgerState()
-    for expected, event in enumerate(sorted(events, key=lambda event: event.number), start=1):
+    ordered = sorted(events, key=lambda event: event.number)
+    _check_numbers(ordered)
+    return reduce(_apply, ordered, LedgerState())
+
+
+def states(events: Iterable[Event]) -> Iterator[LedgerState]:
+    """The state before the first event, and after each."""
+    return accumulate(events, _apply, initial=LedgerState())
+
+
+def _check_numbers(events: Iterable[Event]) -> None:
+    for expected, event in enumerate(events, start=1):
         if event.number != expected:
             raise RegistryError(
                 f"ledger of {event.domain}: event {expected} is missing, someone deleted it; "
                 "restore it from a backup of the MLflow database"
             )
-        state = _apply(state, event)
-    return state
 
 
 def _apply(state: LedgerState, event: Event) -> LedgerState:

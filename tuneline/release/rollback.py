@@ -1,7 +1,8 @@
 """Where a rollback goes."""
 
 from tuneline.errors import RegistryError
-from tuneline.release.ledger import LedgerState
+from tuneline.release.event import Event
+from tuneline.release.ledger import LedgerState, replay
 
 
 def rollback_target(state: LedgerState, to: str | None = None) -> str:
@@ -23,3 +24,24 @@ def rollback_target(state: LedgerState, to: str | None = None) -> str:
             "promote it instead"
         )
     return to or state.previous[-1]
+
+
+def withdrawal(state: LedgerState, version: str) -> Event | None:
+    """The rollback that took a version out of service, where nothing has brought it back since.
+
+    A rollback by two champions takes both out, the one that served and the one in between.
+    """
+    taken: Event | None = None
+    for event in state.events:
+        if event.kind == "rollback" and version in _taken_out(state, event):
+            taken = event
+        elif event.moves_champion and event.to_version == version:
+            taken = None
+    return taken
+
+
+def _taken_out(state: LedgerState, event: Event) -> tuple[str, ...]:
+    events = (*state.events, *state.void)
+    before = replay(e for e in events if e.number < event.number)
+    after = replay(e for e in events if e.number <= event.number)
+    return (*before.previous, str(before.champion))[len(after.previous) + 1 :]

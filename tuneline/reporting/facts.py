@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from tuneline.release.checks import GateCheck
 from tuneline.release.promotion import Decision
 from tuneline.reporting.answers import ShownRow, cut
 from tuneline.reports import (
@@ -48,6 +49,8 @@ class ReleaseFacts:
     """How often this holdout was looked at."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """What the candidate is made of: base model, data, code, packages, each with its digest."""
+    checks: tuple[GateCheck, ...] = ()
+    """What the gate looked at."""
 
     @property
     def models(self) -> tuple[EvalReport, ...]:
