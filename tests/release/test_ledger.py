@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tuneline.errors import RegistryError
 from tuneline.release.event import Event, from_tags, to_tags
 from tuneline.release.ledger import LedgerState, overtaken, replay
-from tuneline.release.mirror import differences
+from tuneline.release.mirror import Mirror, WrongAlias, differences
 from tuneline.release.planning import plan_promotion, plan_rollback
 from tuneline.release.rollback import rollback_target
 
@@ -159,9 +159,44 @@ def test_names_resolve_to_versions():
 def test_an_alias_leaves_the_challenger_before_it_names_the_champion():
     registered = [event("register", v, int(v), int(v) - 1, release=f"r{v}") for v in "12"]
     state = replay([*registered, event("promote", "1", 3, 2), event("promote", "2", 4, 3)])
-    mirror = differences(state, {"1": "r1", "2": None}, {"champion": "1", "challenger": "2"})
+    mirror = differences(
+        state, Mirror({"1": "r1", "2": None}, {"champion": "1", "challenger": "2"})
+    )
     assert [str(wrong) for wrong in mirror] == [
         "tag release of version 2 is None, not r2",
         "alias challenger is on version 2, not on None",
         "alias champion is on version 1, not on 2",
     ]
+
+
+def two_champions():
+    """1 was champion, 2 is, 3 is challenger."""
+    registered = [event("register", v, int(v), int(v) - 1, release=f"r{v}") for v in "123"]
+    return replay([*registered, event("promote", "1", 4, 3), event("promote", "2", 5, 4)])
+
+
+@pytest.mark.parametrize(
+    ("on", "seen_right", "is_by_hand"),
+    [
+        ("1", 4, False),  # killed after the promotion of 2
+        ("1", 0, False),
+        (None, 0, False),  # killed after every event
+        (None, 3, False),
+        ("1", 5, True),  # back to the former champion, without the ledger
+        (None, 5, True),
+        ("3", 0, True),  # never champion
+    ],
+)
+def test_an_alias_is_late_where_the_ledger_wanted_it_since_it_was_last_right(
+    on, seen_right, is_by_hand
+):
+    aliases = {"challenger": "3"} | ({"champion": on} if on else {})
+    mirror = Mirror({v: f"r{v}" for v in "123"}, aliases, seen_right)
+    [found] = differences(two_champions(), mirror)
+    assert found == WrongAlias("champion", on, "2", is_by_hand)
+
+
+def test_a_missing_release_name_is_late_and_another_one_was_given_by_hand():
+    aliases = {"champion": "2", "challenger": "3"}
+    mirror = Mirror({"1": "v9.9", "2": "r2", "3": None}, aliases, 5)
+    assert [found.is_by_hand for found in differences(two_champions(), mirror)] == [True, False]

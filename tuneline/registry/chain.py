@@ -12,6 +12,7 @@ from tuneline.entries import add_entry, search_entries
 from tuneline.release.event import Event, from_tags, to_tags
 from tuneline.release.ledger import LedgerState, OvertakenError, overtaken, replay
 from tuneline.release.planning import Plan
+from tuneline.release.seals import seal_of
 from tuneline.release.version import check_domain
 
 if TYPE_CHECKING:
@@ -92,4 +93,6 @@ def write(
 def _after(state: LedgerState, event: Event) -> Event:
     """The event as it is written on top of a state."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    return replace(event, follows=state.head, from_version=state.champion, at=at)
+    return replace(
+        event, follows=state.head, from_version=state.champion, at=at, seal=seal_of(state)
+    )

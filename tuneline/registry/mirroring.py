@@ -1,46 +1,95 @@
-"""Release tags and aliases in MLflow, held against the ledger and mended."""
+"""Release tags and aliases in MLflow, held against the ledger, and mended where they are late."""
 
 import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuneline.entries import MAX_TRIES, search_entries
 from tuneline.registry.chain import read_state
 from tuneline.release.ledger import LedgerState
-from tuneline.release.mirror import WrongAlias, WrongTag, differences
+from tuneline.release.mirror import Mirror, WrongAlias, WrongTag, differences
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
+SEEN_RIGHT = "ledger.mirrored"
+"""Tag of the registered model: the event up to which its aliases were seen to be right."""
+SETTLE_S, MAX_SETTLING = 0.1, 2
+"""Another writer may set an alias late and mend it at once; what is still so after these looks was
+done by hand."""
+
 
 def find_differences(
     client: "MlflowClient", domain: str, state: LedgerState
 ) -> list[WrongTag | WrongAlias]:
     """Tags and aliases that say something else than the ledger; changes nothing."""
-    if not state.releases():
-        return []
+    return list(differences(state, read_mirror(client, domain))) if state.releases() else []
+
+
+def read_mirror(client: "MlflowClient", domain: str) -> Mirror:
+    """What MLflow says of a domain that has a version."""
     entries = search_entries(client, domain)
     tags = {str(entry.version): entry.tags.get("release") for entry in entries}
-    aliases = client.get_registered_model(domain).aliases
-    return list(differences(state, tags, {name: str(v) for name, v in aliases.items()}))
+    model = client.get_registered_model(domain)
+    aliases = {name: str(version) for name, version in model.aliases.items()}
+    return Mirror(tags, aliases, int(model.tags.get(SEEN_RIGHT, 0)))
 
 
-def mend(client: "MlflowClient", domain: str) -> LedgerState:
+def mend(client: "MlflowClient", domain: str, *, by_hand: bool = False) -> LedgerState:
     """Make tags and aliases say what the ledger says; returns what that is.
 
     The ledger is read again after every change, so that the last of several menders leaves the
-    newest state behind.
+    newest state behind. What somebody changed by hand is reported and left alone, unless it is
+    asked for.
+
+    Args:
+        client: Of the registry.
+        domain: Registered model.
+        by_hand: Whether to undo what was changed by hand, too.
     """
+    seen_right, n_settling = None, 0
     for _ in range(MAX_TRIES):
         state = read_state(client, domain)
-        wrong = find_differences(client, domain, state)
-        for difference in wrong:
+        if not state.releases():
+            return state
+        mirror = read_mirror(client, domain)
+        seen_right = min(mirror.seen_right, mirror.seen_right if seen_right is None else seen_right)
+        # an alias that this loop set late itself is late, whatever others saw since
+        wrong = list(differences(state, replace(mirror, seen_right=seen_right)))
+        mendable = [found for found in wrong if by_hand or not found.is_by_hand]
+        for difference in mendable:
             log.info("registry: domain=%s mending: %s", domain, difference)
             _mend(client, domain, difference)
         if not wrong:
-            break
+            _note_right(client, domain, mirror, state.head)
+            return state
+        if not mendable:
+            n_settling += 1
+            if n_settling > MAX_SETTLING:
+                break
+            time.sleep(SETTLE_S)
+    _report(domain, wrong)
     return state
+
+
+def _note_right(client: "MlflowClient", domain: str, mirror: Mirror, head: int) -> None:
+    """Of two writers of this tag the slower one may leave the lower number: it forgives more."""
+    if mirror.seen_right != head:
+        client.set_registered_model_tag(domain, SEEN_RIGHT, str(head))
+
+
+def _report(domain: str, wrong: Sequence[WrongTag | WrongAlias]) -> None:
+    changed = "; ".join(str(found) for found in wrong if found.is_by_hand)
+    if changed:
+        log.warning(
+            "%s: changed by hand: %s; the ledger holds; `tuneline verify %s --reconcile` makes "
+            "MLflow say the same",
+            *(domain, changed, domain),
+        )
 
 
 def _mend(client: "MlflowClient", domain: str, wrong: WrongTag | WrongAlias) -> None:

@@ -1,4 +1,4 @@
-"""What callers use: versions, champion and history of every domain."""
+"""What changes a registry; reading it is in `reader.py`."""
 
 import uuid
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneline.registry import artifacts, attachments, chain, mirroring, registration, verification
+from tuneline.registry.reader import RegistryReader
 from tuneline.registry.versions import Version, read_version
 from tuneline.release.event import Event
 from tuneline.release.ledger import ABTest, LedgerState
@@ -15,71 +16,16 @@ from tuneline.release.planning import (
     plan_ab_end,
     plan_ab_start,
     plan_promotion,
+    plan_reconciliation,
     plan_refusal,
     plan_rollback,
 )
 from tuneline.release.version import check_domain
 from tuneline.store import digest_of
-from tuneline.tracking import connect
 
 
-class Registry:
-    """Versions, champion and history of every domain on one MLflow server or SQLite file."""
-
-    def __init__(self, tracking_uri: str) -> None:
-        self.uri = tracking_uri
-        self.client = connect(tracking_uri)
-
-    def state(self, domain: str) -> LedgerState:
-        """Champion, challenger and events of a domain, as its ledger tells them."""
-        return chain.read_state(self.client, domain)
-
-    def history(self, domain: str) -> list[Event]:
-        """Valid events, oldest first."""
-        return list(self.state(domain).events)
-
-    def champion(self, domain: str) -> Version | None:
-        """The version in service, or None before the first promotion; mends tags and aliases."""
-        state = self.mend(domain)
-        return read_version(self.client, domain, state, state.champion) if state.champion else None
-
-    def domains(self) -> list[str]:
-        """Every domain that has a ledger, by name."""
-        found = self.client.search_registered_models("name LIKE '%-ledger'", max_results=1000)
-        return sorted(str(model.name).removesuffix("-ledger") for model in found)
-
-    def download(self, version: Version, folder: Path) -> Path:
-        """Folder with the adapter and its `lineage.json`; fetched once, visible when it is whole.
-
-        Raises:
-            RegistryError: The files are gone.
-        """
-        return artifacts.download(self.uri, version, folder)
-
-    def verify(self, version: Version) -> int:
-        """Files of a version that are what was registered, counted.
-
-        Raises:
-            RegistryError: Some are gone or are other files.
-        """
-        return verification.verify(self.uri, version, self.state(version.domain))
-
-    def lineage(self, version: Version) -> dict[str, Any]:
-        """What a version was registered with; it is what the ledger says.
-
-        Raises:
-            RegistryError: It is gone or was changed.
-        """
-        return verification.read_lineage(self.uri, version, self.state(version.domain))
-
-    def find(self, domain: str, name: str) -> Version:
-        """A version by release name, by number, or as `champion` or `challenger`.
-
-        Raises:
-            RegistryError: The domain has no such version.
-        """
-        state = self.state(domain)
-        return read_version(self.client, domain, state, state.resolve(name))
+class Registry(RegistryReader):
+    """Registers, promotes, tests and rolls back; each change is one event of the ledger."""
 
     def register(
         self,
@@ -132,6 +78,7 @@ class Registry:
         evidence: str,
         key: str | None = None,
         expected_head: int | None = None,
+        forced: str = "",
     ) -> Event:
         """Make a version champion.
 
@@ -143,6 +90,7 @@ class Registry:
             evidence: Digest of the reports that the decision rests on.
             key: Makes a repeated call one promotion.
             expected_head: `state(domain).head` when the decision was taken; unset: now.
+            forced: Checks of the gate that are overruled, by name.
 
         Raises:
             RegistryError: Another writer moved the champion since then, the version is champion
@@ -150,8 +98,20 @@ class Registry:
         """
         number = self.state(domain).resolve(name)
         key = key or uuid.uuid4().hex
-        event = Event("promote", domain, actor, reason, key, number, evidence=evidence)
+        event = Event(
+            "promote", domain, actor, reason, key, number, evidence=evidence, forced=forced
+        )
         return self._write(event, plan_promotion, expected_head)
+
+    def approve(
+        self, domain: str, name: str, *, actor: str, reason: str, evidence: str,
+        key: str | None = None,
+    ) -> Event:  # fmt: skip
+        """Record that a person approves a version; arguments as for `promote`."""
+        number = self.state(domain).resolve(name)
+        key = key or uuid.uuid4().hex
+        event = Event("approve", domain, actor, reason, key, number, evidence=evidence)
+        return self._write(event, plan_refusal)
 
     def refuse(
         self, domain: str, name: str | None, *, actor: str, reason: str, evidence: str,
@@ -229,14 +189,6 @@ class Registry:
         """Log files that were made of a version, such as a quantized model; returns their URI."""
         return attachments.attach(self.client, version, name, folder)
 
-    def attached(self, version: Version, name: str, folder: Path) -> Path:
-        """Download what `attach` logged under a name, each file verified by its SHA-256.
-
-        Raises:
-            RegistryError: Nothing has that name, the files are gone, or they are other files.
-        """
-        return attachments.attached(self.client, self.uri, version, name, folder)
-
     def annotate(self, version: Version, tags: Mapping[str, str]) -> None:
         """Set tags of a version that people read in MLflow's UI; nothing is decided by them."""
         for tag, value in tags.items():
@@ -250,14 +202,17 @@ class Registry:
         """
         return chain.append(self.client, event)
 
-    def drift(self, domain: str) -> list[str]:
-        """Tags and aliases that say something else than the ledger, in words; changes nothing."""
+    def reconcile(self, domain: str, *, actor: str, reason: str) -> Event | None:
+        """Undo what was changed by hand, and record it; None where nothing was."""
         state = self.state(domain)
-        return [str(wrong) for wrong in mirroring.find_differences(self.client, domain, state)]
-
-    def mend(self, domain: str) -> LedgerState:
-        """Make tags and aliases say what the ledger says; returns what that is."""
-        return mirroring.mend(self.client, domain)
+        wrong = mirroring.find_differences(self.client, domain, state)
+        if not (changed := "; ".join(str(found) for found in wrong if found.is_by_hand)):
+            return None
+        key = uuid.uuid4().hex
+        event = Event("reconcile", domain, actor, f"{reason}: {changed}", key)
+        written = self._write(event, plan_reconciliation)
+        mirroring.mend(self.client, domain, by_hand=True)
+        return written
 
     def _write(self, event: Event, plan: Plan, expected_head: int | None = None) -> Event:
         """Append an event once per key, then mend."""

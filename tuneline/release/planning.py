@@ -36,6 +36,11 @@ def plan_refusal(state: LedgerState, event: Event) -> Event:
     return event
 
 
+def plan_reconciliation(state: LedgerState, event: Event) -> Event:
+    """It is always allowed to let MLflow say what the ledger says."""
+    return replace(event, to_version=state.champion)
+
+
 def plan_ab_start(state: LedgerState, event: Event) -> Event:
     """One test at a time, of a version that is not the champion against the champion."""
     if test := state.running_test:
