@@ -45,7 +45,9 @@ def judge(registry: Registry, domain: str, name: str) -> Judged:
     return Judged(version, checks, state.head)
 
 
-def promote(domain: str, name: str, reason: str, force: bool = False) -> Version:
+def promote(
+    domain: str, name: str, reason: str, force: bool = False, actor: str | None = None
+) -> Version:
     """Make a version champion where the gate lets it pass, or a person overrules the gate.
 
     The event signs what was measured: its evidence is the digest that the version was registered
@@ -56,6 +58,7 @@ def promote(domain: str, name: str, reason: str, force: bool = False) -> Version
         name: Release name, number or alias.
         reason: Why, for the history.
         force: Overrule checks that block; which ones stays in the history for ever.
+        actor: Who promotes; default this user.
 
     Raises:
         GateError: A check blocks; names each, and what would change it.
@@ -67,12 +70,13 @@ def promote(domain: str, name: str, reason: str, force: bool = False) -> Version
         raise GateError(refusal(judged))
     registry.verify(judged.version)
     forced = ", ".join(check.name for check in blocking)
+    who = actor or whoami()
     registry.promote(
-        domain, judged.version.number, actor=whoami(), reason=reason,
+        domain, judged.version.number, actor=who, reason=reason,
         evidence=judged.version.evidence, expected_head=judged.head, forced=forced,
     )  # fmt: skip
     if forced:
-        registry.annotate(judged.version, {"forced": f"{forced} overruled by {whoami()}"})
+        registry.annotate(judged.version, {"forced": f"{forced} overruled by {who}"})
     return champion_of(registry, domain)
 
 
