@@ -13,6 +13,7 @@ from tuneline.data.config import DataConfig
 from tuneline.errors import EvaluationError, ProfileError
 from tuneline.evaluation.config import EvaluationConfig
 from tuneline.evaluation.metrics import chosen_metrics, metric_named
+from tuneline.hooks.config import HooksConfig
 from tuneline.quantization.config import QuantizationConfig
 from tuneline.release.promotion import PromotionGate
 from tuneline.search.config import SearchConfig
@@ -38,6 +39,8 @@ class Profile(BaseModel):
     gate: PromotionGate = PromotionGate()
     allowed_licenses: tuple[str, ...] | None = None
     """SPDX names that base model and data may have; unset: licences are only reported."""
+    hooks: HooksConfig = HooksConfig()
+    """Who is told when the champion changes."""
     promotion: Literal["automatic", "manual"] = "automatic"
     """automatic: a candidate that passes the gate becomes champion. manual: it becomes challenger
     and waits for `tuneline promote`."""
