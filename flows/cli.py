@@ -7,7 +7,7 @@ import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -46,6 +46,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def retrain(
     profile: ProfileName,
     settings: Settings = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Build every stage again; gives a new candidate.")
+    ] = False,
+    when_busy: Annotated[
+        Literal["wait", "refuse"], typer.Option(help="While the domain is being retrained.")
+    ] = "wait",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each stage why it ran or was reused.")
+    ] = False,
 ) -> None:
     """Raw records to promotion verdict for one domain."""
     from tuneline.profile import load_profile
@@ -59,8 +68,21 @@ def retrain(
         from flows.terminal import shown_progress
 
         with shown_progress(console):
-            result = flow(profile, overrides)
+            result = flow(profile, overrides, when_busy=when_busy, fresh=fresh)
     print_summary(result, console)
+    if explain:
+        from flows.explaining import print_explanation
+
+        print_explanation(result.domain, console)
+
+
+@app.command()
+def explain(profile: ProfileName) -> None:
+    """What each stage of the last retraining was made of, and why it ran or was reused."""
+    from flows.explaining import print_explanation
+    from tuneline.profile import load_profile
+
+    print_explanation(load_profile(profile).domain, _console())
 
 
 @app.command()
@@ -249,6 +271,53 @@ def history(domain: Domain, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(event_rows(events), indent=1, ensure_ascii=False))
     else:
         print_history(domain, events, _console())
+
+
+@app.command()
+def set_up(
+    gpus: Annotated[int, typer.Option(min=1, help="GPUs of all workers of the pool gpu.")] = 1,
+) -> None:
+    """Make work pools, queues and the reaper of dead runs on the Prefect server; run it again."""
+    from flows.setting_up import set_up as run
+
+    with _prefect_server():
+        for line in run(gpus):
+            typer.echo(line)
+
+
+@app.command()
+def signal(
+    domain: Domain,
+    kind: Annotated[
+        Literal["data-arrived", "drift", "feedback"], typer.Argument(help="What there is.")
+    ],
+    value: Annotated[float | None, typer.Option(help="How much, such as 0.3 or 500.")] = None,
+    note: Annotated[str, typer.Option(help="For whoever reads the event.")] = "",
+) -> None:
+    """Report new data, drift or feedback; deployments that listen for it retrain the domain."""
+    from tasks.signals import emit
+
+    with _prefect_server():
+        emit(domain, kind, {"value": value, "note": note})
+    typer.echo(f"tuneline.{kind} of {domain} is reported")
+
+
+@app.command()
+def clean_up(
+    keep_days: Annotated[float, typer.Option(min=0, help="Keep what was used since.")] = 90,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete; else only list.")] = False,
+) -> None:
+    """List outputs that no kept release needs and that were not used for long; or delete them."""
+    from flows.tables import print_table
+    from tasks import clean_up as cleaning
+
+    planned, console = cleaning.plan(keep_days), _console()
+    print_table(console, "Needed by no kept release", cleaning.rows(planned))
+    console.print(f"{planned.size_mib:,.0f} MiB of {len(planned.paths)} outputs and left-overs")
+    if delete:
+        console.print(f"{cleaning.delete(planned, keep_days)} deleted")
+    else:
+        console.print("Nothing is deleted; --delete does it.")
 
 
 @app.command()

@@ -2,24 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from prefect import flow
+from prefect.runtime import flow_run
 
+from flows.gpu_part import measure
+from flows.one_sentence import fails_in_one_sentence
 from tasks import (
     base_model,
     data,
-    evaluation,
-    guards,
+    dead_runs,
+    gpu,
     preflight,
-    quantization,
     release,
     report,
+    run_log,
     training,
 )
 from tasks.lineage import lineage_of
 from tasks.stage import StageRun, collected_stages
-from tuneline.profile import load_profile
+from tasks.turns import turn_of
+from tuneline.profile import Profile, load_profile
 from tuneline.registry import Version
 from tuneline.release.promotion import Decision
 from tuneline.reports import (
@@ -30,6 +34,7 @@ from tuneline.reports import (
     QuantizationReport,
     TrainingReport,
 )
+from tuneline.store import fresh as built_afresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +60,67 @@ class Retrained:
     """Candidate against base on general questions; None where the profile asks none."""
     look: Look | None = None
     """Which look at the holdout this was."""
+    domain: str = ""
 
 
 @flow(name="retrain", flow_run_name="retrain {profile}")
-def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
+@fails_in_one_sentence
+def retrain(
+    profile: str,
+    overrides: dict[str, Any] | None = None,
+    gpu_deployment: str | None = None,
+    when_busy: Literal["wait", "refuse"] = "wait",
+    fresh: bool = False,
+) -> Retrained:
     """Raw records to promotion verdict for one domain.
 
     Args:
         profile: A file of `profiles/` without its ending, such as `demo`.
-        overrides: Settings to change for this run, such as `{"training.epochs": 1}`.
+        overrides: Settings to change for this run, such as `{"training.epochs": 1}`; each is
+            checked before anything starts.
+        gpu_deployment: Deployment that trains, answers and quantizes, such as `gpu-part/gpu`;
+            empty: this process does.
+        when_busy: What to do while another retraining of the domain runs.
+        fresh: Build every stage again, whatever the store has; gives a new candidate.
     """
     settings = load_profile(profile, overrides)
     release.check(settings)
+    dead_runs.close(settings.domain)
+    with turn_of(settings.domain, when_busy), built_afresh(str(flow_run.id) if fresh else None):
+        return _retrain(settings, gpu.Work(gpu_deployment, profile, overrides or {}))
+
+
+def _retrain(settings: Profile, work: gpu.Work) -> Retrained:
     with collected_stages() as stages:
         described = base_model.tokenizer(settings.base_model)
         splits = data.prepare(settings, described)
-        checked = preflight.inspect(settings, splits, described)
-        base = base_model.get(settings.base_model)
-        key = training.candidate_key(settings, splits, base)
-        with release.tracked(settings, key) as run:
-            n_down = preflight.n_down(checked)
-            adapter = training.train(settings, splits, base, run.log_metrics, n_down)
-            preflight.measure(settings, checked, adapter)
-            baseline = release.find_baseline(settings, key)
-            champion = release.champion_model(baseline, splits)
-            merged = training.merged_model("candidate", base, training.adapter_of(adapter), splits)
-            models = [base_model.untrained(base), *champion, merged]
-            look = guards.count_look(settings, splits, key)
-            evaluated = evaluation.evaluate_all(models, settings, splits)
-            lost = evaluation.list_regressions(settings, evaluated[-1].folder, evaluated[-2].folder)
-            comparisons = evaluation.compare(settings, evaluated, lost)
-            forgetting = guards.ask_general(models[0], merged, settings, splits)
-            compared = quantization.compare_quantizations(merged, settings, splits, evaluated[-1])
-            quantization.log(run.run_id, compared)
-            quantizations = compared.report
-            decision = release.decide(settings, comparisons[-1], forgetting, look)
-            run.log_reports(splits, adapter, evaluated, lost, look)
-            candidate = release.Candidate(
-                key,
-                training.adapter_of(adapter),
-                lineage_of(settings, splits, base, adapter),
-                run.run_id,
-            )
-            measured = report.Measured(
-                splits, checked, adapter, evaluated, comparisons, quantizations, forgetting, look
-            )
-            facts = report.gather(settings, measured, decision, candidate)
-            released = release.record(settings, candidate, baseline, decision, facts.digest)
-            page = report.publish(facts, candidate, released)
+        with gpu.done_by(work, settings, splits):
+            checked = preflight.inspect(settings, splits, described)
+            base = base_model.get(settings.base_model)
+            key = training.candidate_key(settings, splits, base)
+            with release.tracked(settings, key) as run:
+                dead_runs.own(run.run_id)
+                made = measure(settings, splits, checked, base, run)
+                adapter, comparisons = made.adapter, made.comparisons
+                forgetting, look, baseline = made.forgetting, made.look, made.baseline
+                quantizations = made.compared.report
+                measured = report.Measured(
+                    splits, checked, adapter, made.evaluated, comparisons, quantizations,
+                    forgetting, look,
+                )  # fmt: skip
+                decision = release.decide(settings, comparisons[-1], forgetting, look)
+                run.log_reports(splits, adapter, made.evaluated, made.lost, look)
+                candidate = release.Candidate(
+                    key,
+                    training.adapter_of(adapter),
+                    lineage_of(settings, splits, base, adapter),
+                    run.run_id,
+                )
+                facts = report.gather(settings, measured, decision, candidate)
+                released = release.record(settings, candidate, baseline, decision, facts.digest)
+                page = report.publish(facts, candidate, released)
+    number = released.version.number if released.version else None
+    run_log.keep(settings.domain, work.profile, key, number, stages)
     return Retrained(
         data=data.report_of(splits),
         training=training.report_of(adapter),
@@ -112,8 +130,12 @@ def retrain(profile: str, overrides: dict[str, Any] | None = None) -> Retrained:
         version=released.version,
         alias=released.alias,
         stages=tuple(stages),
-        places={"release report": str(page), **release.places(splits, evaluated, lost, run)},
+        places={
+            "release report": str(page),
+            **release.places(splits, made.evaluated, made.lost, run),
+        },
         forecast=preflight.measured_rows(checked, adapter),
         forgetting=forgetting,
         look=look,
+        domain=settings.domain,
     )

@@ -1,5 +1,7 @@
 """Before stage 2: is the training sound, and what will it take; after it: what did it take."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from tuneline.preflight.report import (
     check_rows,
     forecast_rows,
 )
-from tuneline.preflight.speed import MeasuredSpeed, this_hardware
+from tuneline.preflight.speed import Hardware, MeasuredSpeed, this_hardware
 from tuneline.profile import Profile
 from tuneline.progress import Progress
 from tuneline.reports import load_report, save_report
@@ -31,6 +33,8 @@ from tuneline.store import StageOutput, code_version, digest_of, package_version
 REPORT, SPEED = "report.json", "speed.json"
 MEASURED = "measured_speed"
 """Stage of the store with the speed of each finished training."""
+
+_elsewhere: list[Hardware] = []
 
 
 @stage("preflight", timeout_s=3600)
@@ -108,6 +112,16 @@ def measured_rows(checked: StageOutput, adapter: StageOutput) -> list[Row]:
     return [] if made is None else forecast_rows(made, training_report_of(adapter))
 
 
+@contextmanager
+def forecast_for(hardware: Hardware) -> Iterator[None]:
+    """Forecast for the hardware of another machine, on which the training was done."""
+    _elsewhere.append(hardware)
+    try:
+        yield
+    finally:
+        _elsewhere.pop()
+
+
 def n_down(checked: StageOutput) -> int:
     """How far the settings come down before the first step, so that they fit the memory."""
     made = report_of(checked).forecast
@@ -139,7 +153,7 @@ def _subject(settings: Profile, splits: StageOutput, model: Path) -> Subject:
             settings.allowed_licenses,
         ),
         machine=machine,
-        hardware=this_hardware(machine),
+        hardware=_elsewhere[-1] if _elsewhere else this_hardware(machine),
     )
 
 

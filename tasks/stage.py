@@ -25,6 +25,9 @@ class StageRun(NamedTuple):
     """A stage that a flow went through."""
 
     name: str
+    stage: str
+    """Folder of the store."""
+    key: str
     is_reused: bool
     wall_s: float
     """Seconds inside the task, building or finding the output."""
@@ -71,7 +74,8 @@ def stage(
             output = build(*args, **kwargs)
             if not output.is_reused:
                 free_memory()
-            done = StageRun(task_run.name, output.is_reused, time.monotonic() - started)
+            wall_s = time.monotonic() - started
+            done = StageRun(task_run.name, output.stage, output.key, output.is_reused, wall_s)
             for runs in _collectors:
                 runs.append(done)
             state = "Reused" if output.is_reused else "Completed"

@@ -15,7 +15,14 @@ from tuneline.generation import ModelArtifact
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
 from tuneline.reports import TrainingReport, load_report
-from tuneline.store import StageOutput, code_version, digest_of, file_digest, package_versions
+from tuneline.store import (
+    StageOutput,
+    code_version,
+    digest_of,
+    file_digest,
+    fresh_inputs,
+    package_versions,
+)
 from tuneline.training import merging, trainer
 from tuneline.training.launch import launch
 from tuneline.training.saving import trained_files
@@ -128,4 +135,5 @@ def _training_inputs(settings: Profile, splits: StageOutput, base: BaseModelRef)
         "machine": machine.describe(settings.training.optimizer),
         **code_version(*TRAINING_CODE),
         **package_versions("torch", "transformers", "peft", "trl", "bitsandbytes"),
+        **fresh_inputs(),
     }

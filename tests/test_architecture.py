@@ -10,6 +10,13 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__")
+REQUIRED = {
+    "promote": {"reason": "because"},
+    "rollback": {"reason": "because"},
+    "gpu": {"profile": "smoke", "call": "of another run"},
+    "gpu-hotfix": {"profile": "smoke", "call": "of another run"},
+}
+"""What a person or a caller gives to a deployment's run."""
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -39,9 +46,27 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", [str(ROOT / "flows"), *sys.path])
     flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
-    required = {"reason": "because"} if deployment["name"] in ("promote", "rollback") else {}
+    required = REQUIRED.get(deployment["name"], {})
     validated = flow.validate_parameters({**deployment["parameters"], **required})
     assert deployment["parameters"].items() <= validated.items()
+
+
+@pytest.mark.parametrize("entrypoint", sorted({d["entrypoint"] for d in DEPLOYMENTS}))
+def test_every_field_of_the_run_form_is_described(entrypoint, monkeypatch):
+    from prefect.flows import load_flow_from_entrypoint
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", [str(ROOT / "flows"), *sys.path])
+    flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+    fields = flow.parameters.properties
+    assert [name for name, field in fields.items() if not field.get("description")] == []
+    assert flow.description
+
+
+def test_every_deployment_that_is_called_exists():
+    names = {d["name"] for d in DEPLOYMENTS if d["entrypoint"] == "flows/gpu_part.py:gpu_part"}
+    called = {d["parameters"].get("gpu_deployment") for d in DEPLOYMENTS} - {None}
+    assert called == {f"gpu-part/{name}" for name in names}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +83,10 @@ def test_every_entrypoint_of_prefect_yaml_loads_and_takes_its_parameters(deploym
         "compare-quantizations",
         "promote",
         "rollback",
+        "explain",
+        "set-up",
+        "signal",
+        "clean-up",
         "status",
         "history",
         "ui",

@@ -53,5 +53,13 @@ class ABTestError(TunelineError):
     """An A/B test is asked for in a form that it cannot have, or there is none."""
 
 
+class StoreError(TunelineError):
+    """An output is not in the store, or cannot be written to it."""
+
+
+class BusyError(TunelineError):
+    """Another retraining of the domain is running."""
+
+
 class TrackingError(TunelineError):
     """The MLflow tracking server cannot be used."""

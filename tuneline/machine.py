@@ -5,6 +5,8 @@ import importlib.util
 import logging
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -56,8 +58,26 @@ class Machine:
         return f"{self.device}, {self.dtype_name}, {self.attention} attention, {chosen}{replaced}"
 
 
-@cache
+_elsewhere: list[Machine] = []
+
+
+@contextmanager
+def worked_on(machine: Machine) -> Iterator[None]:
+    """Let keys and reports be those of another machine, on which the work was done."""
+    _elsewhere.append(machine)
+    try:
+        yield
+    finally:
+        _elsewhere.pop()
+
+
 def this_machine() -> Machine:
+    """The machine that works: this one, except inside `worked_on`."""
+    return _elsewhere[-1] if _elsewhere else _look()
+
+
+@cache
+def _look() -> Machine:
     """Look once at the hardware and the installed packages."""
     import torch
 

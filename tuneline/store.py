@@ -7,18 +7,28 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from tuneline.errors import StoreError
+
 MANIFEST = "manifest.json"
 PACKAGE = Path(__file__).parent
 CODE_SUFFIXES = {".py", ".html", ".css"}
 KEY_DIGITS = 32
 """Hexadecimal digits of a stage's key: 128 bits of SHA-256."""
+FRESH = "TUNELINE_FRESH"
+"""Variable with the name of a run that takes nothing from the store that it did not build itself;
+child processes inherit it."""
+KEPT_STAGES = frozenset({"base_model", "tokenizer"})
+"""Stages that a fresh run takes from the store: their content is pinned by a digest."""
+
+_elsewhere: list[Set[str]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +93,20 @@ class Store:
         Raises:
             Whatever `write` raises; nothing becomes visible then.
         """
+        inputs = {**inputs, **({} if stage in KEPT_STAGES else fresh_inputs())}
         key = digest_of({"stage": stage, **inputs})[:KEY_DIGITS]
         work = self.root / "work" / f"{stage}-{key}"
         work.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{work}.lock"):
             if found := self.find(stage, key):
+                os.utime(found.path / MANIFEST)  # when it was last used: `tuneline clean-up` asks
                 return found
+            if any(stage in stages for stages in _elsewhere):
+                raise StoreError(
+                    f"{stage} {key[:12]} is not in {self.root / 'store'}, though the machine that "
+                    "does this work has ended it; give both machines the same TUNELINE_WORKSPACE "
+                    "and the same version of Tuneline, and run again"
+                )
             if work.exists() and not keeps_partial:
                 shutil.rmtree(work)
             work.mkdir(exist_ok=True)
@@ -115,6 +133,39 @@ class Store:
         final.parent.mkdir(parents=True, exist_ok=True)
         work.replace(final)
         return StageOutput(stage, key, final, str(manifest["digest"]), False, duration_s)
+
+
+@contextmanager
+def built_elsewhere(stages: Set[str]) -> Iterator[None]:
+    """Let these stages be found only: what is missing is an error, and is not built here."""
+    _elsewhere.append(stages)
+    try:
+        yield
+    finally:
+        _elsewhere.pop()
+
+
+@contextmanager
+def fresh(name: str | None) -> Iterator[None]:
+    """Give every stage inside the block a key of its own, so that no earlier output is taken.
+
+    Args:
+        name: Identifies the run: the same name finds what it built before. None changes nothing.
+    """
+    before = os.environ.get(FRESH)
+    if name is not None:
+        os.environ[FRESH] = name
+    try:
+        yield
+    finally:
+        if name is not None:
+            os.environ.pop(FRESH)
+            os.environ.update({} if before is None else {FRESH: before})
+
+
+def fresh_inputs() -> dict[str, str]:
+    """What a fresh run adds to the inputs of its stages; nothing in any other run."""
+    return {"fresh": os.environ[FRESH]} if FRESH in os.environ else {}
 
 
 def digest_of(value: Any) -> str:

@@ -37,6 +37,8 @@ HEALTH_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
 KEY, HOST, PID, STARTED = (f"tuneline.{name}" for name in ("key", "host", "pid", "started"))
 END_REASON = "tuneline.end_reason"
+FLOW_RUN = "tuneline.flow_run"
+"""Tag with the Prefect flow run that a run belongs to."""
 PARENT = "mlflow.parentRunId"
 """Tag by which MLflow's UI shows a run below another one."""
 MAX_PARAMS_PER_CALL = 100
@@ -288,10 +290,32 @@ def close_dead_runs(domain: str) -> list[str]:
     dead = [r for r in client.search_runs([_experiment_id(client, domain)], running) if _is_dead(r)]
     for killed in dead:
         reason = f"process {killed.data.tags[PID]} on {killed.data.tags[HOST]} is gone"
-        client.set_tag(killed.info.run_id, END_REASON, reason)
-        client.set_terminated(killed.info.run_id, "KILLED")
-        log.info("tracking: closed run=%s: %s", killed.info.run_id, reason)
+        _close(client, killed, reason)
     return [str(killed.info.run_id) for killed in dead]
+
+
+def flow_runs_elsewhere(domain: str) -> list[str]:
+    """Flow runs that own RUNNING runs of other hosts, whose processes cannot be looked at."""
+    client = connect(tracking_uri())
+    running = f"attributes.status = 'RUNNING' and tags.`{HOST}` != '{socket.gethostname()}'"
+    found = client.search_runs([_experiment_id(client, domain)], running)
+    return sorted({run.data.tags[FLOW_RUN] for run in found if FLOW_RUN in run.data.tags})
+
+
+def close_runs_of(domain: str, flow_run: str, reason: str) -> list[str]:
+    """End as KILLED the RUNNING runs of a flow run that has ended; returns their ids."""
+    client = connect(tracking_uri())
+    running = f"attributes.status = 'RUNNING' and tags.`{FLOW_RUN}` = '{flow_run}'"
+    found = client.search_runs([_experiment_id(client, domain)], running)
+    for left in found:
+        _close(client, left, reason)
+    return [str(left.info.run_id) for left in found]
+
+
+def _close(client: "MlflowClient", left: "Run", reason: str) -> None:
+    client.set_tag(left.info.run_id, END_REASON, reason)
+    client.set_terminated(left.info.run_id, "KILLED")
+    log.info("tracking: closed run=%s: %s", left.info.run_id, reason)
 
 
 def _experiment_id(client: "MlflowClient", domain: str) -> str:

@@ -1,0 +1,28 @@
+"""Failures as people read them: the run's state says what is wrong and what to do."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from prefect.states import Failed
+
+from tuneline.errors import TunelineError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def fails_in_one_sentence(run: Callable[P, R]) -> Callable[P, R]:
+    """Let a flow function end as failed with the sentence of a `TunelineError` as its message.
+
+    The caller of the flow still gets the error raised. Other errors keep Prefect's own message.
+    """
+
+    @wraps(run)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return run(*args, **kwargs)
+        except TunelineError as error:
+            return cast(R, Failed(message=str(error), data=cast(Any, error)))
+
+    return told
