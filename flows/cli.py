@@ -1,6 +1,5 @@
 """The `tuneline` command: one verb per flow, and status, history, ui."""
 
-import json
 import logging
 import os
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.ab_cli import app as ab_app
+from flows.ledger_cli import app as ledger_app
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(ab_app, name="ab")
+app.add_typer(ledger_app)
 
 ProfileName = Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")]
 Settings = Annotated[
@@ -39,7 +40,6 @@ Settings = Annotated[
 ]
 Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -259,18 +259,6 @@ def status(
 
     registry = _registry()
     print_status(registry, [domain] if domain else registry.domains(), _console())
-
-
-@app.command()
-def history(domain: Domain, as_json: AsJson = False) -> None:
-    """Every promotion, refusal and rollback of a domain: who, when, why."""
-    from flows.summary import event_rows, print_history
-
-    events = _registry().history(domain)
-    if as_json:
-        typer.echo(json.dumps(event_rows(events), indent=1, ensure_ascii=False))
-    else:
-        print_history(domain, events, _console())
 
 
 @app.command()
