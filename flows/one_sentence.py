@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect.states import Failed
 
 from tuneline.errors import TunelineError
+from tuneline.store import disk_full, is_disk_full, workspace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,7 +23,16 @@ def fails_in_one_sentence(run: Callable[P, R]) -> Callable[P, R]:
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return run(*args, **kwargs)
-        except TunelineError as error:
-            return cast(R, Failed(message=str(error), data=cast(Any, error)))
+        except Exception as error:
+            known = _known(error)
+            if known is None:
+                raise
+            return cast(R, Failed(message=str(known), data=cast(Any, known)))
 
     return told
+
+
+def _known(error: Exception) -> TunelineError | None:
+    if isinstance(error, TunelineError):
+        return error
+    return disk_full(workspace(), "the run's records") if is_disk_full(error) else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from prefect.automations import Automation, ChangeFlowRunState, EventTrigger, Posture
+from prefect.automations import AutomationCore, ChangeFlowRunState, EventTrigger, Posture
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
@@ -96,7 +96,7 @@ def _queue(client: "SyncPrefectClient", name: str, priority: int) -> None:
 
 def _reaper(client: "SyncPrefectClient") -> None:
     """Open-source Prefect leaves a run whose process died RUNNING, and its slot taken."""
-    wanted = Automation(
+    wanted = AutomationCore(
         name=REAPER,
         description="Frees the slot of a run whose worker or process was killed.",
         trigger=EventTrigger(

@@ -1,6 +1,7 @@
 """Content-addressed stage outputs: built once, renamed into place, never half visible."""
 
 import ast
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -27,6 +28,10 @@ FRESH = "TUNELINE_FRESH"
 child processes inherit it."""
 KEPT_STAGES = frozenset({"base_model", "tokenizer"})
 """Stages that a fresh run takes from the store: their content is pinned by a digest."""
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_SPACE_WORDS = ("No space left on device", "database or disk is full")
+"""Of libraries that wrap the system's error."""
 
 _elsewhere: list[Set[str]] = []
 
@@ -111,9 +116,16 @@ class Store:
                 shutil.rmtree(work)
             work.mkdir(exist_ok=True)
             started = time.monotonic()
-            write(work)
-            details = {"inputs": dict(inputs), **describe(work)}
-            return self._publish(stage, key, work, details, time.monotonic() - started)
+            try:
+                write(work)
+                details = {"inputs": dict(inputs), **describe(work)}
+                return self._publish(stage, key, work, details, time.monotonic() - started)
+            except Exception as error:
+                if not is_disk_full(error):
+                    raise
+                if not keeps_partial:
+                    shutil.rmtree(work)
+                raise disk_full(self.root, stage) from error
 
     def _publish(
         self, stage: str, key: str, work: Path, details: Mapping[str, Any], duration_s: float
@@ -133,6 +145,27 @@ class Store:
         final.parent.mkdir(parents=True, exist_ok=True)
         work.replace(final)
         return StageOutput(stage, key, final, str(manifest["digest"]), False, duration_s)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or what it came from, is that a disk or a quota is used up."""
+    causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
+    for cause in filter(None, causes):
+        if isinstance(cause, OSError) and cause.errno in NO_SPACE:
+            return True
+        if any(words in str(cause) for words in NO_SPACE_WORDS):
+            return True
+    return False
+
+
+def disk_full(root: Path, what: str) -> StoreError:
+    """Says where space is needed, and how to get some."""
+    free_mib = shutil.disk_usage(root).free / 2**20
+    return StoreError(
+        f"the disk of {root} is full ({free_mib:,.0f} MiB free), so {what} could not be written; "
+        "make room, for which `tuneline clean-up` lists what nobody needs, and run the same "
+        "command again: what was finished is kept"
+    )
 
 
 @contextmanager

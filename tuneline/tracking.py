@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import psutil
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from tuneline.errors import TrackingError
+from tuneline.patience import PatientClient
 from tuneline.store import file_digest, workspace
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def connect(uri: str) -> "MlflowClient":
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with _alone(uri):
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return cast("MlflowClient", PatientClient(client)) if uri.startswith(SQLITE) else client
 
 
 def _alone(uri: str) -> "AbstractContextManager[object]":
