@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LLAMA_CPP := $(VENV)/share/llama.cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-short ui stop gguf test test-slow test-gguf check format benchmark benchmark-dedup benchmark-training benchmark-metrics
+.PHONY: help demo demo-short ui stop servers servers-stop gguf test test-slow test-gguf check format benchmark benchmark-dedup benchmark-training benchmark-metrics
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 17
@@ -42,6 +42,12 @@ ui: $(READY) ## Start the Prefect UI and the MLflow UI and print their addresses
 stop: $(READY) ## Stop both UIs
 	@$(BIN)/tuneline ui --stop
 
+servers: $(READY) ## Start PostgreSQL, MLflow with passwords and Prefect, without Docker
+	@$(BIN)/tuneline servers start
+
+servers-stop: $(READY) ## Stop them; data stays
+	@$(BIN)/tuneline servers stop
+
 gguf: $(LLAMA_CPP)/.ready ## Install llama.cpp and its converter, for GGUF: about five minutes, once
 
 $(LLAMA_CPP)/.ready: constraints.txt | $(READY)
@@ -67,11 +73,12 @@ test-slow: $(READY) ## Run the tests that kill, preempt and start processes and 
 test-gguf: $(READY) ## Run the tests that need llama.cpp (make gguf), in under three minutes
 	$(BIN)/pytest -m gguf
 
-check: $(READY) ## Format, lint, types and import contracts
+check: $(READY) ## Format, lint, types, import contracts and known weaknesses of dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.audit
 
 format: $(READY) ## Mend format and lint
 	$(BIN)/ruff format .

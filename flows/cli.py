@@ -12,6 +12,7 @@ import typer
 
 from flows.ab_cli import app as ab_app
 from flows.ledger_cli import app as ledger_app
+from flows.servers_cli import app as servers_app
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(ab_app, name="ab")
 app.add_typer(ledger_app)
+app.add_typer(servers_app, name="servers")
 
 ProfileName = Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")]
 Settings = Annotated[
@@ -333,12 +335,16 @@ def _overrides(settings: list[str] | None) -> dict[str, Any]:
 def main() -> None:
     """Run the command; an error that a user can act on is one sentence and exit code 1."""
     from tuneline.errors import TunelineError
+    from tuneline.tracking import refusal, tracking_uri
 
     _set_up_terminal()
     try:
         app()
-    except TunelineError as error:
-        typer.echo(f"error: {error}", err=True)
+    except Exception as error:
+        known = error if isinstance(error, TunelineError) else refusal(error, tracking_uri())
+        if known is None:
+            raise
+        typer.echo(f"error: {known}", err=True)
         sys.exit(1)
 
 

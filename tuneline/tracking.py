@@ -76,8 +76,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_health(uri: str) -> None:
-    parts = urlsplit(uri)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    shown = _without_password(uri)
     try:
         with urllib.request.urlopen(f"{shown}/health", timeout=HEALTH_TIMEOUT_S):
             return
@@ -93,7 +92,7 @@ def connect(uri: str) -> "MlflowClient":
     """Client of a tracking server or SQLite file; the first one creates the file's tables.
 
     Raises:
-        TrackingError: As `check_server` tells.
+        TrackingError: As `check_server` tells, or the server refuses this user.
     """
     check_server(uri)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -104,7 +103,41 @@ def connect(uri: str) -> "MlflowClient":
         logging.getLogger(name).setLevel(logging.WARNING)
     with _alone(uri):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    return cast("MlflowClient", PatientClient(client)) if uri.startswith(SQLITE) else client
+    if uri.startswith(SQLITE):
+        return cast("MlflowClient", PatientClient(client))
+    if uri.startswith("http"):
+        _check_access(client, uri)
+    return client
+
+
+def _check_access(client: "MlflowClient", uri: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise refusal(error, uri) or error from None
+
+
+def refusal(error: BaseException, uri: str) -> TrackingError | None:
+    """What to do about an error by which the server refuses a user; None for other errors."""
+    reason = _REFUSALS.get(getattr(error, "error_code", ""))
+    return (
+        TrackingError(f"the MLflow server at {_without_password(uri)} {reason}") if reason else None
+    )
+
+
+_REFUSALS = {
+    "UNAUTHENTICATED": "does not know this user and password; "
+    "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    "PERMISSION_DENIED": "does not let this user do that; "
+    "ask its administrator for the permission, or use another account",
+}
+
+
+def _without_password(uri: str) -> str:
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def _alone(uri: str) -> "AbstractContextManager[object]":
