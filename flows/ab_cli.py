@@ -101,7 +101,7 @@ def stop(
     reason: Annotated[str, typer.Option(help="Why now, for the history.")] = "",
 ) -> None:
     """End the running test by what is known now: promote, keep or cannot tell."""
-    from tasks import ab_test
+    from tasks import ab_test, hooks
     from tasks.release import whoami
     from tuneline.errors import ABTestError
 
@@ -114,6 +114,8 @@ def stop(
     _print(looked, _console())
     champion = "the challenger is champion" if event.moves_champion else "the champion stays"
     typer.echo(f"{domain}: {looked.test.name} ended with '{event.verdict}', {champion}")
+    for told in hooks.tell(domain, since=event.follows):
+        typer.echo(f"{told.hook}: {'done' if told.is_done else 'FAILED'}, {told.said}")
 
 
 @app.command()

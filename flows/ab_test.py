@@ -3,6 +3,7 @@
 from prefect import flow
 
 from tasks import ab_test as ab
+from tasks import hooks
 from tasks.release import whoami
 from tuneline.release.event import Event
 
@@ -21,4 +22,8 @@ def ab_test(domain: str) -> Event | None:
     if looked is None:
         return None
     ab.show(looked)
-    return ab.end(looked, whoami()) if ab.is_due(looked) else None
+    if not ab.is_due(looked):
+        return None
+    event = ab.end(looked, whoami())
+    hooks.tell(domain, since=event.follows)
+    return event

@@ -8,7 +8,7 @@ from prefect.flow_runs import pause_flow_run
 from pydantic import Field
 
 from flows.one_sentence import fails_in_one_sentence
-from tasks import approval
+from tasks import approval, hooks
 
 POLL_S = 10
 HOUR_S = 3600
@@ -28,4 +28,6 @@ def approve(
         said = pause_flow_run(form, timeout=round(timeout_h * HOUR_S), poll_interval=poll_s)
     except FlowPauseTimeout:
         return approval.expire(question, timeout_h)
-    return approval.settle(question, said)
+    done = approval.settle(question, said)
+    hooks.tell(question.domain, since=question.judged.head)
+    return done

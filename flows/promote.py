@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks import promotion
+from tasks import hooks, promotion
 from tuneline.registry import Version
 
 
@@ -16,4 +16,6 @@ def promote(domain: str, reason: str, version: str = "challenger", force: bool =
         version: Release name, version number or `challenger`.
         force: Overrule checks of the gate that do not pass; the history keeps it for ever.
     """
-    return promotion.promote(domain, version, reason, force)
+    promoted = promotion.promote(domain, version, reason, force)
+    hooks.tell(domain)
+    return promoted

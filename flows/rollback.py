@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks import promotion
+from tasks import hooks, promotion
 from tuneline.registry import Version
 
 
@@ -15,4 +15,6 @@ def rollback(domain: str, reason: str, to: str | None = None) -> Version:
         reason: Why, for the history.
         to: Release name or version number of an earlier champion; default the previous one.
     """
-    return promotion.rollback(domain, reason, to)
+    champion = promotion.rollback(domain, reason, to)
+    hooks.tell(domain)
+    return champion

@@ -37,7 +37,9 @@ def upload(
     )
     if str(model.status) != "READY":
         client.log_model_artifacts(model.model_id, str(adapter))
-        log_json(client, model.model_id, LINEAGE, {**lineage, "files": file_digests(adapter)})
+        files = file_digests(adapter)
+        files.pop(LINEAGE, None)  # of a version whose adapter is registered again
+        log_json(client, model.model_id, LINEAGE, {**lineage, "files": files})
         client.finalize_logged_model(model.model_id, "READY")
     return model
 

@@ -27,17 +27,20 @@ def rollback_target(state: LedgerState, to: str | None = None) -> str:
 
 
 def withdrawal(state: LedgerState, version: str) -> Event | None:
-    """The rollback that took a version out of service, where nothing has brought it back since.
+    """The event that speaks against a version, where nothing has brought it back since.
 
-    A rollback by two champions takes both out, the one that served and the one in between.
+    A rollback by two champions takes both out, the one that served and the one in between. A
+    refusal of a version, and a test that keeps the champion, speak against it too.
     """
-    taken: Event | None = None
+    against: Event | None = None
     for event in state.events:
-        if event.kind == "rollback" and version in _taken_out(state, event):
-            taken = event
-        elif event.moves_champion and event.to_version == version:
-            taken = None
-    return taken
+        is_about = event.to_version == version
+        is_judged = is_about and (event.kind == "refuse" or event.verdict == "keep")
+        if is_judged or (event.kind == "rollback" and version in _taken_out(state, event)):
+            against = event
+        elif is_about and (event.moves_champion or event.kind == "approve"):
+            against = None
+    return against
 
 
 def _taken_out(state: LedgerState, event: Event) -> tuple[str, ...]:

@@ -1,0 +1,46 @@
+"""What the command line's verbs share: a console, and the Prefect server that is there."""
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console
+
+PIPE_WIDTH = 110
+"""Columns of tables where the output is no terminal."""
+
+Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def console() -> "Console":
+    """Of the terminal, or one that is as wide as tables need."""
+    from rich.console import Console
+
+    found = Console()
+    return found if found.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def has_prefect_server() -> bool:
+    """Whether a Prefect server is configured, or the local one runs."""
+    from prefect.settings import PREFECT_API_URL
+
+    from flows import servers
+
+    return bool(PREFECT_API_URL.value()) or servers.PREFECT.is_ready()
+
+
+def prefect_server() -> "AbstractContextManager[Any]":
+    """Use the configured Prefect server, else the local one if it runs, else none."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows import servers
+
+    if PREFECT_API_URL.value() or not servers.PREFECT.is_ready():
+        return nullcontext()
+    return temporary_settings({PREFECT_API_URL: f"{servers.PREFECT.url}/api"})
