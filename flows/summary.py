@@ -20,6 +20,7 @@ from tasks.artifacts import (
 )
 from tasks.gate import gate_rows as check_rows
 from tasks.quantization_text import answer_rows, fidelity_rows, recommendation_rows, sentences
+from tasks.run_log import explain
 
 if TYPE_CHECKING:
     from flows.retrain import Retrained
@@ -114,6 +115,9 @@ def _print_places(result: "Retrained", console: Console) -> None:
     reused = [stage.name for stage in result.stages if stage.is_reused]
     if reused:
         console.print(f"Reused, unchanged: {', '.join(reused)}")
+    for found in explain(result.domain):
+        if found.changed and not found.stage.is_reused:
+            console.print(f"Built again: {found.stage.name}, {found.short}", markup=False)
     console.print("Where to look:")
     for what, where in result.places.items():
         console.print(f"  {what:<18} {where}", markup=False, soft_wrap=True)

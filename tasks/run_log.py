@@ -50,6 +50,12 @@ class Explanation(NamedTuple):
             return "its inputs are those of the last run, whose output was not kept"
         return "; ".join(map(str, self.changed))
 
+    @property
+    def short(self) -> str:
+        """The first change, and how many there are besides."""
+        more = len(self.changed) - 1
+        return f"{self.changed[0]}" + (f" and {more} more" if more > 0 else "")
+
 
 def keep(
     domain: str, profile: str, candidate: str, version: str | None, stages: Sequence[StageRun]
