@@ -1,5 +1,6 @@
 """The base model: found or refused before any work, and fit to be trained."""
 
+import json
 import time
 from pathlib import Path
 
@@ -122,3 +123,24 @@ def test_the_tokenizer_is_had_without_the_weights_and_counts_what_training_sees(
     n_seen = len(encode(record, load_tokenizer(folder)).input_ids)
     (counted,) = TokenCounter(folder)(["Is 4 even?\n是的"])
     assert abs(counted - n_seen) <= 2  # the line end between contents, and one after the last turn
+
+
+def test_code_that_comes_with_a_model_is_refused_and_that_of_a_tokenizer_is_not_run(
+    tmp_path: Path,
+):
+    def add(file: str, entry: dict[str, object]) -> None:
+        changed = json.loads((tmp_path / "model" / file).read_text()) | entry
+        (tmp_path / "model" / file).write_text(json.dumps(changed))
+
+    ran = tmp_path / "ran"
+    (tmp_path / "model").mkdir()
+    write_random_model(tmp_path / "model")
+    (tmp_path / "model" / "own.py").write_text(f"open({str(ran)!r}, 'w')")
+    config = BaseModelConfig(source="folder", name=str(tmp_path / "model"))
+    add("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["own.Own", None]}})
+    materialize_tokenizer(config, Store(tmp_path))
+    locate.cache_clear()
+    add("config.json", {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}})
+    with pytest.raises(BaseModelError, match="use a model that needs no code of its own"):
+        materialize_tokenizer(config, Store(tmp_path))
+    assert not ran.exists()

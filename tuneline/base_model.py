@@ -138,7 +138,7 @@ def _pretrained_tokenizer(config: BaseModelConfig, out: Path) -> "PreTrainedToke
 
     copy_card(config.name, config.revision, out)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        config.name, revision=config.revision
+        config.name, revision=config.revision, trust_remote_code=False
     )
     return tokenizer
 
@@ -184,6 +184,7 @@ def load_model(folder: Path, machine: Machine, **kwargs: Any) -> "PreTrainedMode
             dtype=machine.dtype,
             device_map={"": machine.device},
             attn_implementation=machine.attention,
+            trust_remote_code=False,
             **kwargs,
         )
     return keep_weights_trainable(model)

@@ -7,10 +7,12 @@ from typing import Any
 
 from tuneline.data.reading.config import RoleName, SourceConfig
 from tuneline.data.reading.opening import file_errors, open_bytes
+from tuneline.data.reading.rows import MAX_ROW_BYTES
 from tuneline.errors import DataError
 
 FILE_NAME = "dataset_info.json"
 HUBS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url")
+LOCAL = ("file:", "local:")
 MEDIA = ("images", "videos", "audios")
 
 ALPACA_FIELDS = {"prompt": "instruction", "query": "input", "response": "output"}
@@ -41,7 +43,7 @@ def resolve_entry(source: SourceConfig) -> SourceConfig:
 
 def _load(path: str) -> Mapping[str, Any]:
     with file_errors(path), open_bytes(path) as stream:
-        text = stream.read()
+        text = stream.read(MAX_ROW_BYTES)
     try:
         entries = json.loads(text)
     except ValueError as error:
@@ -61,10 +63,18 @@ def _entry(path: str, entries: Mapping[str, Any], name: str | None) -> Mapping[s
 
 
 def _path(place: str, info_path: str, entry: Mapping[str, Any]) -> str:
-    if name := entry.get("file_name"):
-        return posixpath.join(posixpath.dirname(info_path), str(name))
-    if url := entry.get("cloud_file_name"):
-        return str(url)
+    if name := str(entry.get("file_name") or ""):
+        if posixpath.isabs(name) or ".." in name.split("/") or "://" in name:
+            raise DataError(
+                f"{place}: file_name {name!r} leads out of its folder; move the file in"
+            )
+        return posixpath.join(posixpath.dirname(info_path), name)
+    if url := str(entry.get("cloud_file_name") or ""):
+        if "://" not in url or url.startswith(LOCAL):
+            raise DataError(
+                f"{place}: cloud_file_name {url!r} is no URL of a bucket; use file_name"
+            )
+        return url
     hub = next((f" ({entry[key]})" for key in HUBS if key in entry), "")
     raise DataError(
         f"{place} lies on a hub{hub}, and nothing is downloaded; save the files, "

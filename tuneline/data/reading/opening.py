@@ -2,6 +2,7 @@
 
 import glob
 import gzip
+import io
 import shutil
 import tempfile
 import zlib
@@ -10,9 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from tuneline.data.reading.rows import MIB
 from tuneline.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_EXPANSION = 100
+"""Text packs to a tenth or a twentieth; what unpacks to more than this was made to fill memory."""
+FREE_BYTES = 256 * MIB
+"""So much may come out of a file of any size."""
 
 
 @contextmanager
@@ -23,9 +29,48 @@ def open_bytes(path: str) -> Iterator[BinaryIO]:
         magic = stream.read(2)
         stream.seek(0)
         if magic == GZIP_MAGIC:
-            unpacked = stack.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
+            unpacked = stack.enter_context(_BoundedGzip(path, stream))
             stream = cast(BinaryIO, unpacked)
         yield stream
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """Gzipped bytes; raises DataError as soon as far more came out than the file can hold."""
+
+    def __init__(self, path: str, stream: BinaryIO) -> None:
+        super().__init__(fileobj=stream, mode="rb")
+        self._path = path
+        self._most = max_unpacked(stream.seek(0, io.SEEK_END))
+        stream.seek(0)
+
+    def read(self, size: int | None = -1) -> bytes:
+        whole = size is None or size < 0
+        return self._checked(super().read(self._most + 1 if whole else size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._checked(super().read1(size))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        whole = size is None or size < 0
+        return self._checked(super().readline(self._most + 1 if whole else size))
+
+    def _checked(self, data: bytes) -> bytes:
+        if self.tell() > self._most:
+            raise too_much(self._path)
+        return data
+
+
+def max_unpacked(packed: int) -> int:
+    """Most bytes that may come out of so many packed ones."""
+    return max(FREE_BYTES, MAX_EXPANSION * packed)
+
+
+def too_much(path: str) -> DataError:
+    """The error for a file that unpacks to far more than it holds."""
+    return DataError(
+        f"{path}: unpacks to more than {MAX_EXPANSION} times its size and was not read further; "
+        "if that is meant, unpack it and name the unpacked file"
+    )
 
 
 def as_seekable(stream: BinaryIO, stack: ExitStack) -> BinaryIO:

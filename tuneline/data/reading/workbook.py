@@ -1,9 +1,12 @@
 """XLSX: the one sheet that has rows, or the one named; numbers become text as they are shown."""
 
 import datetime
+import io
+import zipfile
 from typing import Any, BinaryIO
 
 from tuneline.data.reading.delimited import check_header
+from tuneline.data.reading.opening import max_unpacked, too_much
 from tuneline.data.reading.rows import BadRow, Row, Rows
 from tuneline.errors import DataError
 
@@ -28,6 +31,7 @@ def workbook_rows(path: str, stream: BinaryIO, sheet: str | None) -> Rows:
 def _sheet(path: str, stream: BinaryIO, name: str | None) -> list[list[Any]]:
     from python_calamine import CalamineError, load_workbook
 
+    _check_size(path, stream)
     try:
         workbook = load_workbook(stream)
         filled = [name for name in workbook.sheet_names if workbook.get_sheet_by_name(name).height]
@@ -35,6 +39,17 @@ def _sheet(path: str, stream: BinaryIO, name: str | None) -> list[list[Any]]:
         return workbook.get_sheet_by_name(chosen).to_python(skip_empty_area=False)
     except CalamineError as error:
         raise DataError(f"{path}: not a readable workbook: {error}; save it as .xlsx") from None
+
+
+def _check_size(path: str, stream: BinaryIO) -> None:
+    """Refuse a workbook whose parts unpack to far more than the file holds."""
+    packed = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if zipfile.is_zipfile(stream):
+        parts = zipfile.ZipFile(stream).infolist()
+        if sum(part.file_size for part in parts) > max_unpacked(packed):
+            raise too_much(path)
+    stream.seek(0)
 
 
 def _choose(path: str, filled: list[str], name: str | None) -> str:
