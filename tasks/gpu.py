@@ -38,8 +38,8 @@ from tuneline.store import (
 
 log = logging.getLogger(__name__)
 
-GPU_STAGES = frozenset({"preflight", "train", "merge", "answers", "quantize", "fidelity"})
-"""Stages that run on the GPU machine only."""
+GPU_STAGES = frozenset({"train", "merge", "answers", "quantize", "fidelity"})
+"""Stages that run on the GPU machine only; pre-flight needs none, and looks again at later runs."""
 FOLDER = "gpu"
 """Of the workspace: calls and answers."""
 POLL_S = 5.0
