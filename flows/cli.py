@@ -4,25 +4,20 @@ import logging
 import os
 import sys
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.ab_cli import app as ab_app
 from flows.ledger_cli import app as ledger_app
+from flows.looking_cli import app as looking_app
+from flows.release_cli import app as release_app
+from flows.metrics_cli import app as metrics_app
 from flows.servers_cli import app as servers_app
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from rich.console import Console
-
-    from tuneline.registry import Registry
-
-PIPE_WIDTH = 110
-"""Columns of tables where the output is no terminal."""
+from flows.shell import Domain
+from flows.shell import console as _console
+from flows.shell import prefect_server as _prefect_server
 
 app = typer.Typer(
     help="Retrain, measure, release and roll back domain language models.",
@@ -31,17 +26,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(release_app)
+app.add_typer(looking_app)
 app.add_typer(ab_app, name="ab")
 app.add_typer(ledger_app)
 app.add_typer(servers_app, name="servers")
+app.add_typer(metrics_app, name="metrics")
 
 ProfileName = Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as training.epochs."),
 ]
-Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
 @app.command()
@@ -50,6 +46,9 @@ def retrain(
     settings: Settings = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Build every stage again; gives a new candidate.")
+    ] = False,
+    major: Annotated[
+        bool, typer.Option("--major", help="Give the release the next major number.")
     ] = False,
     when_busy: Annotated[
         Literal["wait", "refuse"], typer.Option(help="While the domain is being retrained.")
@@ -70,7 +69,7 @@ def retrain(
         from flows.terminal import shown_progress
 
         with shown_progress(console):
-            result = flow(profile, overrides, when_busy=when_busy, fresh=fresh)
+            result = flow(profile, overrides, when_busy=when_busy, fresh=fresh, major=major)
     print_summary(result, console)
     if explain:
         from flows.explaining import print_explanation
@@ -161,32 +160,6 @@ def preflight(
 
 
 @app.command()
-def promote(
-    domain: Domain,
-    reason: Reason,
-    version: Annotated[str, typer.Option(help="Release name, number or alias.")] = "challenger",
-) -> None:
-    """Make a version the champion of its domain."""
-    from tasks import release
-
-    promoted = release.promote(domain, version, reason)
-    typer.echo(f"{domain}: champion is now {promoted.release} (version {promoted.number})")
-
-
-@app.command()
-def rollback(
-    domain: Domain,
-    reason: Reason,
-    to: Annotated[str | None, typer.Option(help="Release name or number; default: last.")] = None,
-) -> None:
-    """Return to the previous champion of a domain; nothing is deleted."""
-    from tasks import release
-
-    champion = release.rollback(domain, reason, to)
-    typer.echo(f"{domain}: champion is again {champion.release} (version {champion.number})")
-
-
-@app.command()
 def replay(
     domain: Domain,
     release: Annotated[str, typer.Argument(help="Release name, number or alias.")] = "champion",
@@ -250,17 +223,6 @@ def review(
     from flows.review import review_by_hand
 
     review_by_hand(target, verdicts or [], against, pairs, seed, out, judge, _console())
-
-
-@app.command()
-def status(
-    domain: Annotated[str | None, typer.Argument(help="One domain; default: all.")] = None,
-) -> None:
-    """Champion, challenger and last event of each domain."""
-    from flows.summary import print_status
-
-    registry = _registry()
-    print_status(registry, [domain] if domain else registry.domains(), _console())
 
 
 @app.command()
@@ -358,31 +320,6 @@ def _set_up_terminal() -> None:
     logging.getLogger("tuneline").addHandler(handler)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
-
-
-def _registry() -> "Registry":
-    from tuneline.registry import Registry
-    from tuneline.tracking import tracking_uri
-
-    return Registry(tracking_uri())
-
-
-def _prefect_server() -> "AbstractContextManager[Any]":
-    """Use the configured Prefect server, else the local one if it runs, else none."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    from flows import servers
-
-    if PREFECT_API_URL.value() or not servers.PREFECT.is_ready():
-        return nullcontext()
-    return temporary_settings({PREFECT_API_URL: f"{servers.PREFECT.url}/api"})
 
 
 if __name__ == "__main__":

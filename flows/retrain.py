@@ -10,10 +10,13 @@ from prefect.runtime import flow_run
 from flows.gpu_part import measure
 from flows.one_sentence import fails_in_one_sentence
 from tasks import (
+    approval,
     base_model,
     data,
     dead_runs,
+    gate,
     gpu,
+    hooks,
     preflight,
     release,
     report,
@@ -25,6 +28,7 @@ from tasks.stage import StageRun, collected_stages
 from tasks.turns import turn_of
 from tuneline.profile import Profile, load_profile
 from tuneline.registry import Version
+from tuneline.release.checks import GateCheck
 from tuneline.release.promotion import Decision
 from tuneline.reports import (
     Comparison,
@@ -61,6 +65,10 @@ class Retrained:
     look: Look | None = None
     """Which look at the holdout this was."""
     domain: str = ""
+    checks: Sequence[GateCheck] = ()
+    """What the gate looked at."""
+    note: str = ""
+    """Why a candidate that passed is not champion; empty where it is, or did not pass."""
 
 
 @flow(name="retrain", flow_run_name="retrain {profile}")
@@ -71,6 +79,7 @@ def retrain(
     gpu_deployment: str | None = None,
     when_busy: Literal["wait", "refuse"] = "wait",
     fresh: bool = False,
+    major: bool = False,
 ) -> Retrained:
     """Raw records to promotion verdict for one domain.
 
@@ -82,15 +91,16 @@ def retrain(
             empty: this process does.
         when_busy: What to do while another retraining of the domain runs.
         fresh: Build every stage again, whatever the store has; gives a new candidate.
+        major: Make its release a major one, though base model, template and labels are the same.
     """
     settings = load_profile(profile, overrides)
     release.check(settings)
     dead_runs.close(settings.domain)
     with turn_of(settings.domain, when_busy), built_afresh(str(flow_run.id) if fresh else None):
-        return _retrain(settings, gpu.Work(gpu_deployment, profile, overrides or {}))
+        return _retrain(settings, gpu.Work(gpu_deployment, profile, overrides or {}), major)
 
 
-def _retrain(settings: Profile, work: gpu.Work) -> Retrained:
+def _retrain(settings: Profile, work: gpu.Work, major: bool) -> Retrained:
     with collected_stages() as stages:
         described = base_model.tokenizer(settings.base_model)
         splits = data.prepare(settings, described)
@@ -108,17 +118,22 @@ def _retrain(settings: Profile, work: gpu.Work) -> Retrained:
                     splits, checked, adapter, made.evaluated, comparisons, quantizations,
                     forgetting, look,
                 )  # fmt: skip
-                decision = release.decide(settings, comparisons[-1], forgetting, look)
+                decision, checks = gate.decide(settings, measured)
                 run.log_reports(splits, adapter, made.evaluated, made.lost, look)
                 candidate = release.Candidate(
                     key,
                     training.adapter_of(adapter),
-                    lineage_of(settings, splits, base, adapter),
+                    lineage_of(settings, splits, base, adapter)
+                    | gate.record(decision, checks, baseline.champion, settings),
                     run.run_id,
+                    major,
                 )
-                facts = report.gather(settings, measured, decision, candidate)
+                facts = report.gather(settings, measured, decision, candidate, checks)
                 released = release.record(settings, candidate, baseline, decision, facts.digest)
                 page = report.publish(facts, candidate, released)
+    hooks.tell(settings.domain, settings.hooks, since=baseline.head)
+    if released.version and released.needs_approval:
+        approval.request(released.version.release, settings.gate.approval_timeout_h)
     number = released.version.number if released.version else None
     run_log.keep(settings.domain, work.profile, key, number, stages)
     return Retrained(
@@ -138,4 +153,6 @@ def _retrain(settings: Profile, work: gpu.Work) -> Retrained:
         forgetting=forgetting,
         look=look,
         domain=settings.domain,
+        checks=checks,
+        note=released.note,
     )

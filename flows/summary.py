@@ -24,7 +24,6 @@ from tasks.run_log import explain
 
 if TYPE_CHECKING:
     from flows.retrain import Retrained
-    from tuneline.registry import Registry
     from tuneline.release.event import Event
     from tuneline.reports import Comparison, QuantizationReport, TrainingReport
 
@@ -121,27 +120,6 @@ def _print_places(result: "Retrained", console: Console) -> None:
     console.print("Where to look:")
     for what, where in result.places.items():
         console.print(f"  {what:<18} {where}", markup=False, soft_wrap=True)
-
-
-def print_status(registry: "Registry", domains: Sequence[str], console: Console) -> None:
-    """Champion, challenger and last event of each domain."""
-    rows = []
-    for domain in domains:
-        state = registry.state(domain)
-        releases = state.releases()
-        last = state.events[-1] if state.events else None
-        rows.append(
-            {
-                "domain": domain,
-                "champion": releases.get(state.champion or "", "none"),
-                "challenger": releases.get(state.challenger or "", "none"),
-                "last event": f"{last.at} {last.kind} by {last.actor}" if last else "none",
-            }
-        )
-    if rows:
-        print_table(console, "Domains", rows)
-    else:
-        console.print("No domain has a release yet; `tuneline retrain demo` makes the first one.")
 
 
 def print_history(domain: str, events: Sequence["Event"], console: Console) -> None:

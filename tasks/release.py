@@ -14,7 +14,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import base_model, training
-from tasks.artifacts import show_text
 from tasks.evaluation import Evaluated
 from tasks.stage import RETRY_DELAYS_S, may_pass
 from tuneline import tracking
@@ -25,13 +24,11 @@ from tuneline.generation import ModelArtifact
 from tuneline.profile import Profile
 from tuneline.registry import LINEAGE, Registry, Version
 from tuneline.release.event import Event
-from tuneline.release.guards import guard
-from tuneline.release.promotion import Decision, decide_promotion
+from tuneline.release.promotion import Decision
+from tuneline.release.rollback import withdrawal
 from tuneline.reports import (
-    Comparison,
     DataReport,
     EvalReport,
-    Forgetting,
     Look,
     Regressions,
     load_report,
@@ -41,6 +38,8 @@ from tuneline.training import trainer
 
 CONTEXTS = {"train": "training", "validation": "validation", "holdout": "holdout"}
 """Side -> the context that MLflow shows for it."""
+SAID = {"rollback": "rolled it back", "refuse": "refused it", "ab_end": "kept the champion"}
+"""Event that speaks against a release -> what its actor did."""
 DATA_FILES = ("report.json", "report.html", "dropped.jsonl", "certificate.json")
 
 
@@ -63,6 +62,8 @@ class Candidate(NamedTuple):
     adapter: Path
     lineage: dict[str, Any]
     run_id: str
+    is_major: bool = False
+    """Whether a major release is asked for; other changes may make it one as well."""
 
 
 class Released(NamedTuple):
@@ -72,6 +73,10 @@ class Released(NamedTuple):
     """None for a refused candidate."""
     alias: str | None
     """`champion` or `challenger`, where the version is one of them now."""
+    note: str = ""
+    """Why a candidate that passed is not champion; empty where it is, or did not pass."""
+    needs_approval: bool = False
+    """Whether it waits for a person."""
 
 
 @task(name="check", task_run_name="check servers and base model", cache_policy=NO_CACHE)
@@ -130,18 +135,6 @@ def fetch_adapter(version: Version) -> Path:
     return Registry(tracking.tracking_uri()).download(version, workspace() / "downloads")
 
 
-def decide(
-    settings: Profile, comparison: Comparison, forgetting: Forgetting | None, look: Look
-) -> Decision:
-    """Hold the comparison against the gate and its guards, and show the verdict."""
-    decision = decide_promotion(comparison, settings.gate)
-    decision = guard(decision, comparison, settings.gate, forgetting, look)
-    reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
-    text = f"# Verdict: {decision.verdict}\n\nAgainst {decision.baseline}.\n\n{reasons}"
-    show_text(settings.domain, "verdict", text)
-    return decision
-
-
 @task(
     name="record",
     task_run_name="record {decision.verdict}",
@@ -182,38 +175,42 @@ def record(
         run_id=candidate.run_id,
         description=_description(settings, decision),
         actor=whoami(),
+        is_major=candidate.is_major,
     )
-    if decision.verdict == "promote" and settings.promotion == "automatic":
+    note = _withheld(registry, settings, version) if decision.verdict == "promote" else ""
+    if decision.verdict == "promote" and not note:
         key = f"promote:{candidate.key}"
         registry.promote(
             settings.domain, version.number, key=key, expected_head=baseline.head, **because
         )
-    return Released(version, alias_of(registry, version))
+    is_asked = bool(note) and settings.gate.approval and settings.promotion == "automatic"
+    needs_approval = (
+        is_asked and withdrawal(registry.state(settings.domain), version.number) is None
+    )
+    return Released(version, alias_of(registry, version), note, needs_approval)
 
 
-def promote(domain: str, version: str, reason: str) -> Version:
-    """Make a version champion; it must be named by release, number or alias.
-
-    The event signs what was measured: its evidence is the digest that the version was registered
-    with, over scores, slices and the list of regressions.
-    """
-    registry = Registry(tracking.tracking_uri())
-    evidence = registry.find(domain, version).evidence
-    registry.promote(domain, version, actor=whoami(), reason=reason, evidence=evidence)
-    return _champion(registry, domain)
-
-
-def rollback(domain: str, reason: str, to: str | None = None) -> Version:
-    """Return to the previous champion, or to the earlier one that is named."""
-    registry = Registry(tracking.tracking_uri())
-    registry.rollback(domain, actor=whoami(), reason=reason, to=to)
-    return _champion(registry, domain)
-
-
-def _champion(registry: Registry, domain: str) -> Version:
-    champion = registry.champion(domain)
-    assert champion is not None
-    return champion
+def _withheld(registry: Registry, settings: Profile, version: Version) -> str:
+    """Why a version that passed is not promoted by the line itself; empty where it is."""
+    release = version.release
+    state = registry.state(settings.domain)
+    if state.champion == version.number:
+        return ""
+    if event := withdrawal(state, version.number):
+        return (
+            f"{release} passed, but {event.actor} {SAID[event.kind]} on {event.at} "
+            f"({event.reason}); "
+            f'only `tuneline promote {settings.domain} --version {release} --reason "..."` '
+            "brings it back"
+        )
+    if settings.promotion == "manual":
+        return f"{release} passed and waits for `tuneline promote {settings.domain}`"
+    if settings.gate.approval:
+        return (
+            f"{release} passed and waits for a person: answer in the Prefect UI, or run "
+            f'`tuneline approve {release} --reason "..."` or `tuneline refuse {release}`'
+        )
+    return ""
 
 
 def alias_of(registry: Registry, version: Version) -> str | None:

@@ -76,7 +76,7 @@ def find_data(settings: Profile, recorded: Recorded, must_prepare: bool) -> Stag
         DataError: It is not there, and its sources are not either.
     """
     digest = recorded.lineage.get("data_digest", "")
-    found = None if must_prepare else _in_store(digest)
+    found = None if must_prepare else in_store(digest)
     if found is not None:
         return found
     return prepare(
@@ -90,7 +90,8 @@ def find_data(settings: Profile, recorded: Recorded, must_prepare: bool) -> Stag
     )
 
 
-def _in_store(digest: str) -> StageOutput | None:
+def in_store(digest: str) -> StageOutput | None:
+    """A data stage of this workspace by the digest of its files; None where it is not whole."""
     for path in (store().root / "store" / "data").glob(f"*/{MANIFEST}"):
         folder = path.parent
         if json.loads(path.read_text())["digest"] == digest == digest_of(file_digests(folder)):

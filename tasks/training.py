@@ -14,6 +14,7 @@ from tuneline.data.prepare import report_of as data_report_of
 from tuneline.generation import ModelArtifact
 from tuneline.machine import this_machine
 from tuneline.profile import Profile
+from tuneline.records import Message, Record
 from tuneline.reports import TrainingReport, load_report
 from tuneline.store import (
     StageOutput,
@@ -30,6 +31,13 @@ from tuneline.training.watching import LogMetrics
 
 N_PROBE_RECORDS = 8
 """Records on whose answers merged model and adapter are compared."""
+PROBE = (
+    ("Name the parties of a contract of sale.", "The seller and the buyer."),
+    ("租赁合同中，承租人的主要义务是什么？", "按照约定支付租金，并妥善保管租赁物。"),
+    ("Give the capital of France and its river.", "Paris lies on the Seine."),
+    ("Write the numbers from one to five.", "1, 2, 3, 4, 5"),
+)
+"""Prompts and answers that stand for the data where it is not there."""
 
 
 def candidate_key(settings: Profile, splits: StageOutput, base: BaseModelRef) -> str:
@@ -76,7 +84,7 @@ def train(
 
 
 def merged_model(
-    name: str, base: BaseModelRef, adapter: Path, splits: StageOutput
+    name: str, base: BaseModelRef, adapter: Path, splits: StageOutput | None
 ) -> ModelArtifact:
     """The model that an adapter makes of its base: what is measured, quantized and served."""
     output = merge(name, base, adapter, splits)
@@ -84,13 +92,14 @@ def merged_model(
 
 
 @stage("merge", run_name="merge {name}", timeout_s=3600)
-def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> StageOutput:
-    """Merge an adapter into its 16-bit base, checked on records of the validation split."""
+def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput | None) -> StageOutput:
+    """Merge an adapter into its 16-bit base, checked on records of the validation split.
+
+    Without the data, on a machine that only serves, it is checked on sentences of any domain.
+    """
 
     def write(out: Path) -> None:
-        sides = load_splits(splits)
-        probe = (sides.validation or sides.train)[:N_PROBE_RECORDS]
-        merging.merge(base.folder, adapter, probe, this_machine(), out)
+        merging.merge(base.folder, adapter, _probe(splits), this_machine(), out)
 
     inputs = {
         "base_model": base.digest,
@@ -111,6 +120,16 @@ def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput) -> 
     output = store().build("merge", inputs, write)
     progress(1, 1)
     return output
+
+
+def _probe(splits: StageOutput | None) -> list[Record]:
+    if splits is None:
+        return [
+            Record((Message("user", asked), Message("assistant", said)), "probe", "probe", i)
+            for i, (asked, said) in enumerate(PROBE, start=1)
+        ]
+    sides = load_splits(splits)
+    return list((sides.validation or sides.train)[:N_PROBE_RECORDS])
 
 
 def adapter_of(output: StageOutput) -> Path:

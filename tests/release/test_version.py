@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneline.errors import RegistryError
-from tuneline.release.version import DOMAIN_PATTERN, ReleaseName, check_domain, next_release
+from tuneline.release.version import (
+    DOMAIN_PATTERN,
+    ReleaseName,
+    check_domain,
+    model_named,
+    next_release,
+)
 
 DAY = date(2025, 4, 1)
 domains = st.from_regex(rf"\A{DOMAIN_PATTERN}\Z")
@@ -76,3 +82,22 @@ def test_other_forms_and_impossible_days_are_refused(text):
 def test_a_domain_that_no_release_name_can_hold_is_refused(domain):
     with pytest.raises(RegistryError, match="is no name for a domain"):
         check_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("lawyer@champion", ("lawyer", "champion")),
+        ("lawyer@3", ("lawyer", "3")),
+        ("lawyer@v1.0-lawyer-20250401", ("lawyer", "v1.0-lawyer-20250401")),
+        ("v1.0-lawyer-20250401", ("lawyer", "v1.0-lawyer-20250401")),
+    ],
+)
+def test_a_model_is_named_by_domain_and_version_or_by_its_release(text, named):
+    assert model_named(text) == named
+
+
+@pytest.mark.parametrize("text", ["lawyer", "lawyer@", "@champion", "Law yer@3"])
+def test_a_model_that_is_named_by_neither_is_refused(text):
+    with pytest.raises(RegistryError):
+        model_named(text)

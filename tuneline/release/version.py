@@ -80,3 +80,16 @@ def _day(digits: str) -> date | None:
         return datetime.strptime(digits, "%Y%m%d").date()
     except ValueError:
         return None
+
+
+def model_named(text: str) -> tuple[str, str]:
+    """Domain and version of `lawyer@champion`, `lawyer@3` or a release name.
+
+    Raises:
+        RegistryError: It is none of these.
+    """
+    domain, at, version = text.partition("@")
+    if at and version:
+        check_domain(domain)
+        return domain, version
+    return ReleaseName.parse(text).domain, text
