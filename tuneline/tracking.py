@@ -101,6 +101,8 @@ def connect(uri: str) -> "MlflowClient":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints a traceback of each database error that it raises, a lock that passes too
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     with _alone(uri):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     if uri.startswith(SQLITE):
