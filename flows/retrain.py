@@ -129,6 +129,7 @@ def _retrain(settings: Profile, work: gpu.Work, major: bool) -> Retrained:
                     major,
                 )
                 facts = report.gather(settings, measured, decision, candidate, checks)
+                candidate = report.with_card(candidate, facts, settings)
                 released = release.record(settings, candidate, baseline, decision, facts.digest)
                 page = report.publish(facts, candidate, released)
     hooks.tell(settings.domain, settings.hooks, since=baseline.head)

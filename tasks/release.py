@@ -64,6 +64,8 @@ class Candidate(NamedTuple):
     run_id: str
     is_major: bool = False
     """Whether a major release is asked for; other changes may make it one as well."""
+    card: str = ""
+    """Its model card, Markdown."""
 
 
 class Released(NamedTuple):
@@ -176,6 +178,7 @@ def record(
         description=_description(settings, decision),
         actor=whoami(),
         is_major=candidate.is_major,
+        card=candidate.card,
     )
     note = _withheld(registry, settings, version) if decision.verdict == "promote" else ""
     if decision.verdict == "promote" and not note:

@@ -24,6 +24,7 @@ from tuneline.profile import Profile
 from tuneline.release.checks import GateCheck
 from tuneline.release.promotion import Decision
 from tuneline.reporting.answers import choose_rows
+from tuneline.reporting.card import model_card
 from tuneline.reporting.facts import Outcome, ReleaseFacts, brief, few_answers, flatten
 from tuneline.reporting.html_report import render
 from tuneline.reports import (
@@ -92,6 +93,11 @@ def gather(
         origins=flatten(candidate.lineage, ORIGINS),
         checks=checks,
     )
+
+
+def with_card(candidate: Candidate, facts: ReleaseFacts, settings: Profile) -> Candidate:
+    """The candidate with its model card, which is registered among its files."""
+    return candidate._replace(card=model_card(facts, candidate.lineage, settings.card))
 
 
 def publish(facts: ReleaseFacts, candidate: Candidate, released: Released) -> Path:

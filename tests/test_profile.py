@@ -71,7 +71,7 @@ def test_what_a_profile_leaves_out_has_its_default(small: str):
         (
             "nonsense",
             1,
-            "nonsense is not a setting; allowed there: allowed_licenses, base_model, data, domain",
+            "nonsense is not a setting; allowed there: allowed_licenses, base_model, card, data",
         ),
         ("data.sources", [], r"data\.sources: .*at least 1 item"),
         ("data.split.holdout_fraction", 0.95, "data.split: .*leave nothing to train on"),

@@ -16,6 +16,7 @@ from tuneline.evaluation.metrics import chosen_metrics, metric_named
 from tuneline.hooks.config import HooksConfig
 from tuneline.quantization.config import QuantizationConfig
 from tuneline.release.promotion import PromotionGate
+from tuneline.reporting.card import CardConfig
 from tuneline.search.config import SearchConfig
 from tuneline.training.config import TrainingConfig
 
@@ -41,6 +42,8 @@ class Profile(BaseModel):
     """SPDX names that base model and data may have; unset: licences are only reported."""
     hooks: HooksConfig = HooksConfig()
     """Who is told when the champion changes."""
+    card: CardConfig = CardConfig()
+    """What a release's model card says beside what is measured."""
     promotion: Literal["automatic", "manual"] = "automatic"
     """automatic: a candidate that passes the gate becomes champion. manual: it becomes challenger
     and waits for `tuneline promote`."""

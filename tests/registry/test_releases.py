@@ -133,3 +133,13 @@ def test_a_release_is_major_where_the_base_model_changed_or_it_is_asked_for(
     reasons = [event.reason for event in registry.history(domain)]
     assert reasons[:3] == ["", "major: base model: tiny -> other", ""]
     assert reasons[3] == "major: asked for; major: base model: other -> tiny"
+
+
+def test_a_model_card_lies_signed_among_the_files(registry, domain, adapter, tmp_path):
+    version = register(registry, domain, adapter, "c1", card="# Card\n\n律师\n")
+    folder = registry.download(version, tmp_path / "downloads")
+    assert (folder / "README.md").read_text(encoding="utf-8") == "# Card\n\n律师\n"
+    assert registry.audit(domain) == ()
+    Path(version.source.removeprefix("file://"), "README.md").write_text("# Better card")
+    [found] = registry.audit(domain)
+    assert "SHA-256 of README.md" in found.found

@@ -1,5 +1,6 @@
 """The files of a version: uploaded once, downloaded whole, with a SHA-256 for each."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LINEAGE = "lineage.json"
 """Last file of an upload: where it is, all others are."""
+CARD = "README.md"
+"""The model card among a version's files."""
 MAX_TAG_CHARS = 200
 
 
@@ -28,8 +31,12 @@ def upload(
     candidate: str,
     lineage: Mapping[str, Any],
     run_id: str,
+    card: str = "",
 ) -> "LoggedModel":
-    """Log the adapter as a model of the run, or finish the upload of a killed registration."""
+    """Log the adapter as a model of the run, or finish the upload of a killed registration.
+
+    The model card becomes `README.md`, and is signed as every other file is.
+    """
     experiment = client.get_run(run_id).info.experiment_id
     found = client.search_logged_models([experiment], f"tags.candidate = '{candidate}'")
     model = next(iter(found), None) or client.create_logged_model(
@@ -39,6 +46,9 @@ def upload(
         client.log_model_artifacts(model.model_id, str(adapter))
         files = file_digests(adapter)
         files.pop(LINEAGE, None)  # of a version whose adapter is registered again
+        if card:
+            _log_text(client, model.model_id, CARD, card)
+            files[CARD] = hashlib.sha256(card.encode()).hexdigest()
         log_json(client, model.model_id, LINEAGE, {**lineage, "files": files})
         client.finalize_logged_model(model.model_id, "READY")
     return model
@@ -46,9 +56,13 @@ def upload(
 
 def log_json(client: "MlflowClient", model_id: str, name: str, content: Mapping[str, Any]) -> None:
     """Log a JSON file beside a model's other files."""
+    _log_text(client, model_id, name, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def _log_text(client: "MlflowClient", model_id: str, name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        path.write_bytes(text.encode())
         client.log_model_artifact(model_id, str(path))
 
 

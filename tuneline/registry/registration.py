@@ -30,11 +30,12 @@ def add_version(
     lineage: Mapping[str, Any],
     run_id: str,
     description: str,
+    card: str = "",
 ) -> str:
     """Number of the candidate's version in MLflow, which is made where there is none."""
     if number := number_of(client, domain, candidate):
         return number
-    model = artifacts.upload(client, domain, adapter, candidate, lineage, run_id)
+    model = artifacts.upload(client, domain, adapter, candidate, lineage, run_id, card)
     tags = {"candidate": candidate, **artifacts.short_tags(lineage)}
     more = {"run_id": run_id, "model_id": model.model_id, "description": description}
     return add_entry(client, domain, model.artifact_location, tags, **more)

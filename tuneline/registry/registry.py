@@ -39,6 +39,7 @@ class Registry(RegistryReader):
         description: str,
         actor: str,
         is_major: bool = False,
+        card: str = "",
     ) -> Version:
         """Upload an adapter, give it a release name and make it the challenger, once per candidate.
 
@@ -55,10 +56,11 @@ class Registry(RegistryReader):
             actor: Who registers.
             is_major: Make the release a major one; it is where base model, chat template or labels
                 differ from the last release's.
+            card: Model card, Markdown; stored as `README.md` among the files.
         """
         check_domain(domain)
         number = registration.add_version(
-            self.client, domain, adapter, candidate, lineage, run_id, description
+            self.client, domain, adapter, candidate, lineage, run_id, description, card
         )
         source = str(self.client.get_model_version(domain, number).source)
         stored = artifacts.read_lineage(self.uri, source)
