@@ -1,11 +1,8 @@
 """A person is asked whether a release becomes champion."""
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
-from pydantic import Field
 
 from flows.one_sentence import fails_in_one_sentence
 from tasks import approval, hooks
@@ -16,12 +13,14 @@ HOUR_S = 3600
 
 @flow(name=approval.FLOW, flow_run_name="approve {release}")
 @fails_in_one_sentence
-def approve(
-    release: Annotated[str, Field(description="Such as `v1.1-lawyer-20261123`.")],
-    timeout_h: Annotated[float, Field(description="Hours; no answer counts as a refusal.")] = 72.0,
-    poll_s: Annotated[int, Field(description="Seconds between looks for the answer.")] = POLL_S,
-) -> str:
-    """Show the checks of a release and a form: approve or refuse, with a comment."""
+def approve(release: str, timeout_h: float = 72.0, poll_s: int = POLL_S) -> str:
+    """Show the checks of a release and a form: approve or refuse, with a comment.
+
+    Args:
+        release: Such as `v1.1-lawyer-20261123`.
+        timeout_h: Hours; no answer counts as a refusal.
+        poll_s: Seconds between looks for the answer.
+    """
     question = approval.ask(release)
     form = approval.Approval.with_initial_data(description=question.text)
     try:

@@ -13,6 +13,7 @@ FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem 
 REQUIRED = {
     "promote": {"reason": "because"},
     "rollback": {"reason": "because"},
+    "approve": {"release": "v1.0-lawyer-20250401"},
     "gpu": {"profile": "smoke", "call": "of another run"},
     "gpu-hotfix": {"profile": "smoke", "call": "of another run"},
 }
@@ -83,6 +84,11 @@ def test_every_deployment_that_is_called_exists():
         "compare-quantizations",
         "promote",
         "rollback",
+        "approve",
+        "refuse",
+        "drill",
+        "export",
+        "diff",
         "explain",
         "set-up",
         "signal",
