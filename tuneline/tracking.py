@@ -22,6 +22,7 @@ import psutil
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from tuneline import logs
 from tuneline.errors import TrackingError
 from tuneline.patience import PatientClient
 from tuneline.store import file_digest, workspace
@@ -178,6 +179,7 @@ def run(domain: str, key: str, *, name: str = "", tags: Mapping[str, str] = {}) 
     Arguments are those of `open_run`; yields the run id.
     """
     run_id = open_run(domain, key, name=name, tags=tags)
+    logs.bind(domain=domain, run=run_id)
     client = connect(tracking_uri())
     try:
         yield run_id
