@@ -159,5 +159,6 @@ def rows_digest(records: Iterable[Record]) -> str:
 
 def iter_records(path: Path) -> Iterator[Record]:
     """Read what `write_records` wrote, a batch at a time."""
-    for batch in pq.ParquetFile(path).iter_batches(columns=SCHEMA.names):
+    reader = pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
+    for batch in reader.iter_batches(1_000, columns=SCHEMA.names):
         yield from map(record_of, batch.to_pylist())

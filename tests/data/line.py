@@ -14,7 +14,7 @@ from tuneline.data.config import DataConfig
 from tuneline.data.dedup.scratch import Scratch
 from tuneline.data.dedup.shingles import concatenate, sketch
 from tuneline.data.fates import Texts
-from tuneline.data.keys import KeyedRecord, load_keys, rows_of
+from tuneline.data.keys import KeyedRecord, Keys, rows_of
 from tuneline.data.outside import Outside
 from tuneline.data.prepare import Splits
 from tuneline.data.snapshot import drops_of, take
@@ -55,14 +55,13 @@ class Line:
         }
         scratch = Scratch(self.folder, max_bytes=0)
         sketches = {k: concatenate([sketch(t, threshold)], scratch) for k, t in kinds.items()}
-        texts = Texts(load_keys([file]), sketches)
+        texts = Texts(Keys([file]), sketches)
         outside = Outside.gather(memory, [], lambda: [], threshold, scratch)
         compared = compare_all(texts, memory, outside, self.config, [file], 1000, scratch)
         self._remember(file, texts, compared, label)
         sides = {name: self._records(file, compared, name) for name in Splits._fields}
-        return Result(
-            Splits(**sides), list(drops_of([file], texts.keys, compared.fates, 1000)), compared
-        )
+        drops = list(drops_of([file], compared.fates, 1000))
+        return Result(Splits(**sides), drops, compared)
 
     def _remember(self, file: Path, texts: Texts, compared: Compared, label: str) -> None:
         used = self.folder / "used.parquet"

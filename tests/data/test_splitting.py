@@ -82,7 +82,8 @@ def topped_up(rows, known=NO_MEMORY, kept=None, **settings):
     sides = assign_sides(rows, known, config)
     kept = np.ones(len(rows), dtype=bool) if kept is None else kept
     side, rank = (sides[name].to_numpy().astype(np.int8) for name in ("side", "rank"))
-    return pl.DataFrame({"side": top_up(rows, side, rank, kept, config)})
+    groups = rows["group_digest"].rank("dense").cast(pl.Int32).to_numpy() - 1
+    return pl.DataFrame({"side": top_up(groups, rows, side, rank, kept, config)})
 
 
 def test_the_next_positions_fill_up_a_holdout_that_is_too_small():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from tuneline.data.config import DataConfig
 from tuneline.data.dedup.scratch import Scratch
@@ -31,7 +30,7 @@ from tuneline.data.leakage import (
 from tuneline.data.memory import Memory
 from tuneline.data.outside import Outside
 from tuneline.data.showing import places, shown_texts
-from tuneline.data.splitting import HOLDOUT, SIDES, TRAIN, VALIDATION, top_up
+from tuneline.data.splitting import HOLDOUT, SIDES, STRATA, TRAIN, VALIDATION, top_up
 from tuneline.records import iter_records, rows_digest
 from tuneline.reports import Certificate, DataReport, Leak, LeakCheck
 
@@ -82,7 +81,7 @@ def compare_all(
         scratch: Where keys by other hash functions go.
     """
     threshold = config.split.leak_threshold
-    fates = first_fates(texts.keys, memory.uses(), config)
+    fates = first_fates(texts.keys, memory.uses("raw_digest", "digest", "group_digest"), config)
     drop_exact_duplicates(texts.keys, fates)
     if config.near_dedup.enabled:
         names = [source.name for source in config.sources]
@@ -91,13 +90,16 @@ def compare_all(
         from tuneline.data.dedup.semantic import drop_semantic_duplicates
 
         drop_semantic_duplicates(texts.keys, fates, config.semantic_dedup, files, rows)
+    groups = texts.keys.digests("group_digest").ranks()
     for _ in range(MAX_ROUNDS):
-        fates.side = top_up(texts.keys, fates.side, fates.rank, fates.is_kept(), config.split)
+        columns = texts.keys.load("position", *STRATA[config.split.stratify])
+        marks = fates.side, fates.rank, fates.is_kept()
+        fates.side = top_up(groups, columns, *marks, config.split)
         if not sum(drop_known_before(texts, fates, k, threshold) for k in outside.known):
             break
     checks = _check_until_clean(texts, fates, outside, config, scratch)
     _log(checks)
-    checks = tuple(replace(c, examples=_examples(c, texts.keys, fates, files)) for c in checks)
+    checks = tuple(replace(c, examples=_examples(c, fates, files)) for c in checks)
     return Compared(fates, checks, threshold)
 
 
@@ -157,9 +159,7 @@ def _count(fates: Fates, seen: str) -> int:
     return int(np.isin(fates.side[fates.reason == 0], sides).sum())
 
 
-def _examples(
-    check: LeakCheck, keys: pl.DataFrame, fates: Fates, files: Sequence[Path]
-) -> tuple[Leak, ...]:
+def _examples(check: LeakCheck, fates: Fates, files: Sequence[Path]) -> tuple[Leak, ...]:
     """The first records that went because of one comparison."""
     if check.seen == BOTH:
         rows = [row for row, (name, _) in fates.outside.items() if name == check.hidden]
@@ -170,13 +170,13 @@ def _examples(
     rows = rows[:MAX_EXAMPLES]
     texts = shown_texts(files, np.array(rows, dtype=np.int64))
     return tuple(
-        Leak(places(keys, [row])[0], _hidden_place(keys, fates, row), _kind(fates, row), text)
+        Leak(places(files, [row])[0], _hidden_place(files, fates, row), _kind(fates, row), text)
         for row, text in zip(rows, texts, strict=True)
     )
 
 
-def _hidden_place(keys: pl.DataFrame, fates: Fates, row: int) -> str:
-    return fates.outside[row][1] if row in fates.outside else places(keys, [fates.because[row]])[0]
+def _hidden_place(files: Sequence[Path], fates: Fates, row: int) -> str:
+    return fates.outside[row][1] if row in fates.outside else places(files, [fates.because[row]])[0]
 
 
 def _kind(fates: Fates, row: int) -> Literal["same_prompt", "near_duplicate"]:

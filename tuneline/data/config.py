@@ -89,8 +89,9 @@ class DataConfig(_Settings):
     max_bad_fraction: float = Field(default=0.05, ge=0, le=1)
     """Share of unusable rows in one source from which the run stops."""
     memory_mib: int = Field(default=1024, ge=64)
-    """Memory for what is in hand of texts and sketches; rows on disk may be many more. Beside it
-    stand what the program itself takes, and about 0.7 kB a row for keys and for comparing them."""
+    """Memory for what is in hand of texts, sketches and keys; beside it stands what the program
+    itself takes. Rows on disk may be many more, up to about 4,500 for each MiB: a run of more is
+    refused before they are compared."""
     engine: str = Field(default="local", pattern=r"^(local|(tcp|tls|ucx)://.+)$")
     """local: this machine's processes. `tcp://host:8786`: the Dask scheduler of a cluster whose
     workers see the same files and the same workspace."""

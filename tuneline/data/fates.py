@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tuneline.data.config import DataConfig, NearDedupConfig
 from tuneline.data.dedup.near import components
 from tuneline.data.dedup.shingles import Sketches
-from tuneline.data.keys import ORDER
-from tuneline.data.splitting import SIDES, assign_sides
+from tuneline.data.keys import ORDER, Keys
+from tuneline.data.splitting import DECISIVE, SIDES, assign_sides
 
 REASONS = (
     ("", ""),
@@ -44,7 +44,7 @@ NONE = -1
 class Texts(NamedTuple):
     """Records as keys and sketches."""
 
-    keys: pl.DataFrame
+    keys: Keys
     sketches: Mapping[str, Sketches]
     """full; and what near dedup compares: prompt or answer."""
 
@@ -85,12 +85,11 @@ class Fates:
         self.reason[rows], self.because[rows] = CODES[reason], because
 
 
-def first_fates(keys: pl.DataFrame, memory: pl.DataFrame, config: DataConfig) -> Fates:
+def first_fates(keys: Keys, memory: pl.DataFrame, config: DataConfig) -> Fates:
     """Sides of all records; only what other generations of the holdout held out has gone."""
-    sides = assign_sides(keys, memory, config.split)
+    sides = assign_sides(keys.load(*DECISIVE), memory, config.split)
     n, rank = len(keys), sides["rank"].to_numpy().astype(np.int8)
-    places = pl.arg_sort_by(pl.Series("rank", rank), *ORDER, nulls_last=False)
-    order = keys.select(row=places)["row"].to_numpy().astype(np.int64)
+    order = _in_order(keys, rank)
     side, was_held = sides["side"].to_numpy().astype(np.int8), sides["was_held"].to_numpy()
     fates = Fates(side, rank, was_held, np.zeros(n, dtype=np.int8), np.full(n, NONE), order)
     retired = np.flatnonzero(sides["is_retired"].to_numpy())
@@ -98,12 +97,31 @@ def first_fates(keys: pl.DataFrame, memory: pl.DataFrame, config: DataConfig) ->
     return fates
 
 
-def drop_exact_duplicates(keys: pl.DataFrame, fates: Fates) -> None:
+def _in_order(keys: Keys, rank: NDArray[np.int8]) -> NDArray[np.int64]:
+    """All records by rank and `ORDER`.
+
+    Position and digest tell most records apart, so the other columns are read for copies only.
+    """
+    digests, position = keys.digests("digest"), keys.load("position")["position"].to_numpy()
+    columns = (digests.low, digests.high, position, rank)
+    order = np.lexsort(columns)
+    is_equal = np.ones(max(0, len(order) - 1), dtype=np.bool_)
+    for column in columns:
+        is_equal &= column[order[1:]] == column[order[:-1]]
+    is_tie = np.zeros(len(order), dtype=np.bool_)
+    is_tie[1:] |= is_equal
+    is_tie[:-1] |= is_equal
+    tied = np.sort(order[is_tie])
+    copies = keys.load(*ORDER, rows=tied).with_columns(rank=rank[tied])
+    places = copies.select(row=pl.arg_sort_by("rank", *ORDER, nulls_last=False))
+    order[is_tie] = tied[places["row"].to_numpy()]
+    return order
+
+
+def drop_exact_duplicates(keys: Keys, fates: Fates) -> None:
     """Of each digest the record that comes first in order stays."""
     rows = fates.order[fates.reason[fates.order] == 0]
-    digests = keys["digest"].gather(rows)
-    numbered = pl.DataFrame({"digest": digests}).with_row_index("number")
-    first = numbered.select(pl.min("number").over("digest"))["number"].to_numpy()
+    first = keys.digests("digest").take(rows).firsts()
     is_copy = first != np.arange(len(rows))
     fates.drop(rows[is_copy], "same_text", rows[first[is_copy]])
 
@@ -120,7 +138,7 @@ def drop_near_duplicates(
 
 
 def drop_all_but_one(
-    keys: pl.DataFrame, fates: Fates, rows: NDArray[np.int64], root: NDArray[np.int64],
+    keys: Keys, fates: Fates, rows: NDArray[np.int64], root: NDArray[np.int64],
     keep: str, sources: Sequence[str], reason: str,
 ) -> None:  # fmt: skip
     """Of the records that share a root one stays: a record of the lowest rank, by the policy.
@@ -136,7 +154,8 @@ def drop_all_but_one(
     """
     stays = root.copy()
     if keep != "first":
-        stays = _chosen(keys[rows], fates.rank[rows], root, keep, sources)[root]
+        columns = keys.load("n_answer_chars", "source")[rows]
+        stays = _chosen(columns, fates.rank[rows], root, keep, sources)[root]
     goes = stays != np.arange(len(rows))
     fates.drop(rows[goes], reason, rows[stays[goes]])
 

@@ -1,17 +1,21 @@
-"""What is kept in memory of a record: digests and numbers, never its text.
+"""What records are compared by: digests and numbers, never their texts.
 
-A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEYS`; texts stay on
-disk.
+A cleaned file is Parquet with the columns of `records.SCHEMA` and those of `KEYS`. All of it stays
+on disk; each step reads the columns that it needs, and lets them go.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from tuneline.data.bounds import count_rows
 from tuneline.data.splitting import position
 from tuneline.records import SCHEMA, Record, comparison_text, record_row, text_digest
 
@@ -37,7 +41,9 @@ KEYS = pa.schema(
     ]
 )
 COLUMNS = pa.schema([*SCHEMA, *KEYS])
-IN_MEMORY = ("digest", "source", "file", "line", "group", *KEYS.names)
+STREAMED: dict[str, Any] = {"pre_buffer": False, "buffer_size": 2**20}
+"""Parquet is read a MiB at a time, not a column of a row group."""
+ROWS_AT_A_TIME = 16_384
 DIGITS = 32
 """Hexadecimal digits of a digest that tell records apart."""
 
@@ -61,10 +67,94 @@ def rows_of(records: Iterable[KeyedRecord]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=COLUMNS)
 
 
-def load_keys(files: Sequence[Path]) -> pl.DataFrame:
-    """Keys of all records of cleaned files, in the order of files and rows; see `numbered`."""
-    parts = [numbered(pl.scan_parquet(file).select(IN_MEMORY)).collect() for file in files]
-    return pl.concat(parts, rechunk=True)
+class Keys:
+    """The keys of all records of cleaned files, in the order of files and rows."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+        self._n = count_rows(files)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def load(self, *names: str, rows: NDArray[np.int64] | None = None) -> pl.DataFrame:
+        """Some columns, digests as in `numbered`.
+
+        Args:
+            names: Columns of `COLUMNS`.
+            rows: Which records, ascending; None for all.
+        """
+        schema = pa.schema([COLUMNS.field(name) for name in names])
+        parts = [numbered(_frame(schema.empty_table()).lazy()).collect()]
+        for first, batch in self._batches(names):
+            if rows is not None:
+                begin, end = np.searchsorted(rows, [first, first + len(batch)])
+                parts.append(numbered(batch[rows[begin:end] - first].lazy()).collect())
+            else:
+                parts.append(numbered(batch.lazy()).collect())
+        return pl.concat(parts, rechunk=True)
+
+    def digests(self, name: str) -> "Digests":
+        """One column of digests as pairs of numbers."""
+        found = Digests(*np.empty((2, len(self)), dtype=np.uint64))
+        for first, batch in self._batches([name]):
+            for half, start in zip(found, (0, DIGITS // 2), strict=True):
+                digits = pl.col(name).str.slice(start, DIGITS // 2).str.decode("hex")
+                numbers = digits.bin.reinterpret(dtype=pl.UInt64, endianness="big")
+                half[first : first + len(batch)] = batch.select(numbers).to_series().to_numpy()
+        return found
+
+    def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Number of the first record, and some records."""
+        first = 0
+        for file in self.files:
+            reader = pq.ParquetFile(file, **STREAMED)
+            for batch in reader.iter_batches(ROWS_AT_A_TIME, columns=list(names)):
+                frame = _frame(batch).select(names)
+                yield first, frame
+                first += len(frame)
+
+
+class Digests(NamedTuple):
+    """N digests as their first 128 bits, in halves."""
+
+    high: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+
+    def take(self, rows: NDArray[Any]) -> "Digests":
+        """Some of them."""
+        return Digests(self.high[rows], self.low[rows])
+
+    def ranks(self) -> NDArray[np.int32]:
+        """Per digest how many different ones are smaller: a short name that sorts as it does."""
+        order, is_new = self._sorted()
+        ranks = np.empty(len(order), dtype=np.int32)
+        ranks[order] = np.cumsum(is_new) - 1
+        return ranks
+
+    def firsts(self) -> NDArray[np.int64]:
+        """Per digest the place of the first equal one."""
+        order, is_new = self._sorted()
+        starts = np.flatnonzero(is_new)
+        firsts = np.empty(len(order), dtype=np.int64)
+        firsts[order] = np.repeat(order[starts], np.diff(starts, append=len(order)))
+        return firsts
+
+    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Places in ascending order, equal ones as they stand, and which begin a new digest."""
+        order = np.lexsort((self.low, self.high))
+        is_new = np.ones(len(order), dtype=np.bool_)
+        is_new[1:] = False
+        for half in self:
+            values = half[order]
+            is_new[1:] |= values[1:] != values[:-1]
+        return order, is_new
+
+
+def _frame(table: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def numbered(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tuneline.data.dedup.near import first_matches
 from tuneline.data.dedup.shingles import Sketches
 from tuneline.data.fates import LAST_COPY, NONE, Fates, Texts
+from tuneline.data.keys import ROWS_AT_A_TIME
 from tuneline.data.splitting import HOLDOUT, VALIDATION
 
 
@@ -70,21 +71,21 @@ def _first_equal(seen: pl.DataFrame, hidden: pl.DataFrame) -> NDArray[np.int64]:
     """Per seen record the first hidden one with an equal key (or a key in its list), or -1."""
     numbered = hidden.with_row_index("hidden").drop_nulls("key")
     firsts = numbered.unique("key", keep="first", maintain_order=True)
-    rows = seen.with_row_index("seen")
-    rows = rows.explode("key") if isinstance(seen["key"].dtype, pl.List) else rows
-    found = rows.join(firsts, on="key").group_by("seen").agg(pl.min("hidden"))
     first = np.full(len(seen), NONE)
-    first[found["seen"].to_numpy()] = found["hidden"].to_numpy()
+    for start in range(0, len(seen), ROWS_AT_A_TIME):
+        rows = seen.slice(start, ROWS_AT_A_TIME).with_row_index("seen", start)
+        rows = rows.explode("key") if isinstance(seen["key"].dtype, pl.List) else rows
+        found = rows.join(firsts, on="key").group_by("seen").agg(pl.min("hidden"))
+        first[found["seen"].to_numpy()] = found["hidden"].to_numpy()
     return first
 
 
 def side_of(texts: Texts, rows: NDArray[np.int64]) -> Side:
     """Some of the records, in the order given."""
-    return Side(
-        texts.keys["prompt_digest"].gather(rows),
-        texts.keys["questions"].gather(rows),
-        texts.sketches["full"].take(rows),
-    )
+    columns = texts.keys.load("prompt_digest", "questions", rows=np.sort(rows))
+    if (rows[1:] < rows[:-1]).any():
+        columns = columns[np.searchsorted(np.sort(rows), rows)]
+    return Side(columns["prompt_digest"], columns["questions"], texts.sketches["full"].take(rows))
 
 
 def drop_known_before(texts: Texts, fates: Fates, known: Hidden, threshold: float) -> int:
@@ -129,7 +130,7 @@ def drop_leaks(texts: Texts, fates: Fates, seen: int, hidden: int, threshold: fl
         hidden: VALIDATION or HOLDOUT.
         threshold: Jaccard similarity.
     """
-    rows = fates.order[((fates.reason == 0) & (fates.side == seen))[fates.order]]
+    rows = np.flatnonzero((fates.reason == 0) & (fates.side == seen))
     guards = fates.order[guarding(fates, hidden)[fates.order]]
     matches = find_leaks(side_of(texts, rows), side_of(texts, guards), threshold)
     name = {HOLDOUT: "holdout", VALIDATION: "validation"}[hidden]

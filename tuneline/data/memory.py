@@ -16,7 +16,7 @@ shingles: a rule that redacts personal data later finds none here.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuneline.data.dedup import kernels
-from tuneline.data.dedup.scratch import Scratch
+from tuneline.data.dedup.scratch import Scratch, give_memory_back
 from tuneline.data.dedup.shingles import (
     SEED,
     TEXTS_AT_A_TIME,
@@ -35,7 +35,7 @@ from tuneline.data.dedup.shingles import (
     rehash,
 )
 from tuneline.data.fates import Fates, Texts
-from tuneline.data.keys import numbered
+from tuneline.data.keys import STREAMED, numbered
 from tuneline.data.leakage import Hidden, Side, guarding
 from tuneline.data.snapshot import take
 from tuneline.data.splitting import HELD_OUT, HOLDOUT, RETIRED, TRAINED_ON
@@ -44,8 +44,6 @@ from tuneline.store import file_digest
 
 SHINGLES = "pairs-32-1"
 """Version of the hashed shingles; to be raised whenever equal texts get other hashes."""
-STREAMED: dict[str, Any] = {"pre_buffer": False, "buffer_size": 2**20}
-"""Parquet is read a MiB at a time, not a column of a row group."""
 DIGESTS = ("raw_digest", "digest", "group_digest", "prompt_digest")
 SCHEMA = pa.schema(
     [
@@ -71,9 +69,9 @@ class Memory(NamedTuple):
         """SHA-256 of each file."""
         return [file_digest(file) for file in self.files]
 
-    def uses(self) -> pl.DataFrame:
-        """Digests of records and groups, and how they were used: a key of `USES`."""
-        return numbered(self._rows(self.files).select(*DIGESTS, "used")).collect()
+    def uses(self, *digests: str) -> pl.DataFrame:
+        """Some of the digests of records and groups, and how they were used: a key of `USES`."""
+        return numbered(self._rows(self.files).select(*digests, "used")).collect()
 
     def hidden(self, used: str, threshold: float, scratch: Scratch) -> Hidden:
         """What was trained on, held out (retired texts are too), or retired, to compare with."""
@@ -175,7 +173,7 @@ def remember(folder: Path, label: str, used: Path, generation: int = 0) -> None:
     files = sorted(folder.glob("*.parquet"))
     if any(file.stem.endswith(label) for file in files):
         return
-    known = Memory(files, generation).uses().select("raw_digest", "used", is_known=True).unique()
+    known = Memory(files, generation).uses("raw_digest").with_columns(is_known=True).unique()
     partial = folder / f"{label}.{os.getpid()}.part"
     schema = SCHEMA.with_metadata({"shingles": SHINGLES, "generation": str(generation)})
     with pq.ParquetWriter(partial, schema) as writer:
@@ -188,6 +186,7 @@ def remember(folder: Path, label: str, used: Path, generation: int = 0) -> None:
                 .join(known, on=["raw_digest", "used"], how="left", maintain_order="left")
             )
             writer.write_batch(batch.filter(found["is_known"].is_null().to_arrow()))
+            give_memory_back()
     partial.replace(folder / f"{len(files) + 1:04d}-{label}.parquet")
 
 
@@ -218,7 +217,7 @@ def write_used(path: Path, files: Sequence[Path], texts: Texts, fates: Fates, ro
             for name, column in columns.items():
                 table = table.append_column(name, column)
             writer.write_table(table.select(SCHEMA.names).cast(SCHEMA))
-            pa.default_memory_pool().release_unused()
+            give_memory_back()
 
 
 def _as_lists(sketches: Sketches) -> pa.Array:

@@ -9,7 +9,7 @@ import polars as pl
 from tuneline.data.dedup.files import load_sketches
 from tuneline.data.dedup.scratch import Scratch
 from tuneline.data.ingest import RECORDS
-from tuneline.data.keys import load_keys
+from tuneline.data.keys import Keys
 from tuneline.data.leakage import Hidden, Side
 from tuneline.data.memory import Memory
 from tuneline.data.splitting import HELD_OUT, RETIRED, TRAINED_ON
@@ -49,7 +49,7 @@ class Outside(NamedTuple):
 
 
 def _benchmark(file: Path, folder: Path, threshold: float, scratch: Scratch) -> Hidden:
-    keys = load_keys([file])
+    keys = Keys([file]).load("prompt_digest", "questions", "file", "line")
     places = keys.select(place=pl.format("{}:{}", "file", "line"))["place"]
     sketches = load_sketches([folder], "full", threshold, scratch)
     side = Side(keys["prompt_digest"], keys["questions"], sketches)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from tuneline.data import memory as memories
+from tuneline.data.bounds import SHARE_OF_SKETCHES, check_keys_fit, count_rows
 from tuneline.data.cleaning.config import (
     DEFAULTS,
     FAULT_DEFAULTS,
@@ -25,13 +26,12 @@ from tuneline.data.cleaning.config import (
 )
 from tuneline.data.compare import Compared, compare_all
 from tuneline.data.config import DataConfig, SourceConfig
-from tuneline.data.dedup.scratch import Scratch
+from tuneline.data.dedup.scratch import Scratch, give_memory_back
 from tuneline.data.drops import Drop, read_drops, read_findings, write_drops
 from tuneline.data.engine import run_all
-from tuneline.data.fates import Texts
 from tuneline.data.html_report import write_html
 from tuneline.data.ingest import DROPS, FINDINGS, RECORDS, REPORT, IngestReport, Piece, ingest
-from tuneline.data.keys import COLUMNS, load_keys
+from tuneline.data.keys import COLUMNS
 from tuneline.data.outside import Outside
 from tuneline.data.quarantine import (
     bad_row_objections,
@@ -59,8 +59,6 @@ from tuneline.store import (
 log = logging.getLogger(__name__)
 
 QUARANTINE = "quarantine"
-SHARE_OF_SKETCHES = 8
-"""Of `memory_mib` this part may be pages of files with sketches."""
 USED, CERTIFICATE = "used.parquet", "certificate.json"
 SPLIT_REPORT, HTML, DROPPED, FOUND = "report.json", "report.html", "dropped.jsonl", "findings.jsonl"
 
@@ -115,8 +113,9 @@ def prepare(
             and remember nothing.
 
     Raises:
-        DataError: A file cannot be used, a source has too many bad rows, or train or holdout
-            would be empty. Bad rows then lie in `<store root>/quarantine/<domain>/`.
+        DataError: A file cannot be used, a source has too many bad rows, `memory_mib` does not
+            allow that many records, or train or holdout would be empty. Bad rows then lie in
+            `<store root>/quarantine/<domain>/`.
     """
     cleaned = clean_files(config.sources, config, store, tokenizer, progress)
     benchmarks = clean_files(config.benchmarks, _only_mended(config), store, None)
@@ -146,6 +145,8 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         memory = memories.recall(folder, label, config.split.holdout_generation)
+        n_outside = count_rows([*memory.files, *benchmarks.records])
+        check_keys_fit(count_rows(cleaned.records), n_outside, config.memory_mib)
         inputs["memory"] = memory.digests
         write = partial(_write, domain, config, store, cleaned, benchmarks, memory, max_seq_tokens)
         describe = partial(_describe, config)
@@ -243,15 +244,18 @@ def _write(
     scratch = Scratch(out.parent, config.memory_mib * 2**20 // SHARE_OF_SKETCHES)
     sketch = partial(sketch_all, store=store, config=config, rows=rows)
     folders = sketch(cleaned.outputs, RECORDS)
-    keys = load_keys(cleaned.records)
-    texts = load_texts(keys, folders, dedup_kinds(config), threshold, scratch)
+    give_memory_back()
+    texts = load_texts(cleaned.records, folders, dedup_kinds(config), threshold, scratch)
     outside = Outside.gather(memory, benchmarks.outputs, sketch, threshold, scratch)
+    give_memory_back()
     compared = compare_all(texts, memory, outside, config, cleaned.records, rows, scratch)
+    give_memory_back()
     report = data_report(cleaned.reports, cleaned.records, texts.keys, compared, max_seq_tokens)
+    give_memory_back()
     for side in SIDES:
         write_side(cleaned.records, compared.fates, side, rows, out / f"{side}.parquet")
     memories.write_used(out / USED, cleaned.records, texts, compared.fates, rows)
-    write_drops(out / DROPPED, _all_drops(cleaned, texts, compared, rows))
+    write_drops(out / DROPPED, _all_drops(cleaned, compared, rows))
     _join((output.path / FINDINGS for output in cleaned.outputs), out / FOUND)
     report = compared.certified(report, out)
     save_report(out / SPLIT_REPORT, report)
@@ -260,9 +264,9 @@ def _write(
     write_html(report, drops, findings, out / HTML, f"Data of {domain}")
 
 
-def _all_drops(cleaned: Cleaned, texts: Texts, compared: Compared, rows: int) -> Iterable[Drop]:
+def _all_drops(cleaned: Cleaned, compared: Compared, rows: int) -> Iterable[Drop]:
     early = (read_drops(output.path / DROPS) for output in cleaned.outputs)
-    late = drops_of(cleaned.records, texts.keys, compared.fates, rows)
+    late = drops_of(cleaned.records, compared.fates, rows)
     return chain(chain.from_iterable(early), late)
 
 

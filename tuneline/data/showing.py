@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from tuneline.data.excerpts import shorten
 from tuneline.data.snapshot import take
@@ -19,6 +18,7 @@ def shown_texts(files: Sequence[Path], rows: np.ndarray) -> list[str]:
     return [shorten(f"{r.prompt[-1].content} → {r.reference}") for r in records]
 
 
-def places(keys: pl.DataFrame, rows: Sequence[int] | np.ndarray) -> list[str]:
+def places(files: Sequence[Path], rows: Sequence[int] | np.ndarray) -> list[str]:
     """`file:line` of records."""
-    return [f"{keys['file'][int(row)]}:{keys['line'][int(row)]}" for row in rows]
+    table = take(files, np.asarray(rows, dtype=np.int64), ["file", "line"])
+    return [f"{row['file']}:{row['line']}" for row in table.to_pylist()]

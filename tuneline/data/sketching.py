@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from tuneline.data.config import DataConfig
 from tuneline.data.dedup.files import load_sketches, sketch_file
 from tuneline.data.dedup.scratch import Scratch
 from tuneline.data.engine import run_all
 from tuneline.data.fates import Texts
-from tuneline.data.keys import TEXTS
+from tuneline.data.keys import TEXTS, Keys
 from tuneline.store import StageOutput, Store
 
 
@@ -61,11 +59,13 @@ def sketch_all(
 
 
 def load_texts(
-    keys: pl.DataFrame,
+    files: Sequence[Path],
     folders: Sequence[Path],
     kinds: Sequence[str],
     threshold: float,
     scratch: Scratch,
 ) -> Texts:
-    """Records as keys and sketches; the sketches stay in files."""
-    return Texts(keys, {kind: load_sketches(folders, kind, threshold, scratch) for kind in kinds})
+    """Records of cleaned files as keys and sketches, which stay in files."""
+    return Texts(
+        Keys(files), {kind: load_sketches(folders, kind, threshold, scratch) for kind in kinds}
+    )

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tuneline.data.dedup.scratch import give_memory_back
 from tuneline.data.drops import Drop, drop_record
 from tuneline.data.fates import NONE, REASONS, Fates
 from tuneline.data.keys import COLUMNS
@@ -46,7 +46,7 @@ def write_side(files: Sequence[Path], fates: Fates, side: str, rows: int, path: 
     with pq.ParquetWriter(path, COLUMNS) as writer:
         for start in range(0, max(1, len(ordered)), rows):
             writer.write_table(take(files, ordered[start : start + rows]))
-            pa.default_memory_pool().release_unused()
+            give_memory_back()
 
 
 def take(
@@ -86,12 +86,11 @@ def _take_from(file: Path, rows: np.ndarray, columns: Sequence[str]) -> pa.Table
     return pa.concat_tables(parts).cast(pa.schema([LARGE.field(name) for name in columns]))
 
 
-def drops_of(files: Sequence[Path], keys: pl.DataFrame, fates: Fates, rows: int) -> Iterator[Drop]:
+def drops_of(files: Sequence[Path], fates: Fates, rows: int) -> Iterator[Drop]:
     """What dedup and the leak checks dropped, with the reason in words.
 
     Args:
         files: Cleaned files.
-        keys: Their keys.
         fates: What becomes of each row.
         rows: Rows in hand at a time.
     """
@@ -99,30 +98,23 @@ def drops_of(files: Sequence[Path], keys: pl.DataFrame, fates: Fates, rows: int)
     for start in range(0, len(gone), rows):
         numbers = gone[start : start + rows]
         table = take(files, numbers)
-        digests = take(files, np.maximum(fates.because[numbers], 0), ["digest"])["digest"]
+        because = take(files, np.maximum(fates.because[numbers], 0), ["digest", "file", "line"])
         for first in range(0, len(numbers), ROWS_AS_OBJECTS):
             some = slice(first, first + ROWS_AS_OBJECTS)
             found = table.slice(first, ROWS_AS_OBJECTS).to_pylist()
-            for number, row, digest in zip(
-                numbers[some].tolist(), found, digests[some], strict=True
-            ):
-                yield _drop_of(number, row, keys, fates, digest.as_py())
-        pa.default_memory_pool().release_unused()
+            kept = because.slice(first, ROWS_AS_OBJECTS).to_pylist()
+            for number, row, reason in zip(numbers[some].tolist(), found, kept, strict=True):
+                yield _drop_of(number, row, fates, reason)
+        give_memory_back()
 
 
-def _drop_of(
-    number: int, row: Mapping[str, Any], keys: pl.DataFrame, fates: Fates, kept_digest: str
-) -> Drop:
+def _drop_of(number: int, row: Mapping[str, Any], fates: Fates, kept: Mapping[str, Any]) -> Drop:
     stage, reason = REASONS[fates.reason[number]]
-    because = int(fates.because[number])
-    place = _place(keys, because) if because != NONE else ""
+    is_inside = fates.because[number] != NONE
+    place = f"{kept['file']}:{kept['line']}" if is_inside else ""
     place = fates.outside.get(number, ("", place))[1]
-    digest = kept_digest if because != NONE else None
+    digest = kept["digest"] if is_inside else None
     return drop_record(record_of(row), stage, reason, _in_words(reason, place), digest)
-
-
-def _place(keys: pl.DataFrame, row: int) -> str:
-    return f"{keys['file'][row]}:{keys['line'][row]}"
 
 
 def _in_words(reason: str, place: str) -> str:

@@ -11,7 +11,7 @@ or by those who chose one.
 
 import hashlib
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,10 @@ SIDES: tuple[Side, ...] = ("holdout", "validation", "train")
 HOLDOUT, VALIDATION, TRAIN = range(3)
 HELD_OUT, RETIRED, TRAINED_ON = "held_out", "retired", "trained_on"
 """What memory knows of a record; retired: held out, but by another generation of the holdout."""
+DECISIVE = ("raw_digest", "digest", "group_digest", "position")
+"""Keys that decide where a record goes."""
+STRATA = {"none": (), "source": ("source",), "label": ("source", "label")}
+"""`SplitConfig.stratify` -> keys that make a stratum."""
 USES = {HELD_OUT: 0, RETIRED: 1, TRAINED_ON: 2}
 """Where memory says several things of a record, the first one counts."""
 
@@ -41,7 +45,7 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
     """Side and rank of every record.
 
     Args:
-        keys: One row a record: raw_digest, digest, group_digest, position, source, label.
+        keys: One row a record: the columns of `DECISIVE`.
         memory: What earlier runs used: the same digests, used (a key of `USES`).
         config: Shares and strata.
 
@@ -56,13 +60,10 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
     )
     own = pl.select(pl.min_horizontal(by_raw, by_text)).to_series()
     known = keys.select("group_digest", used=own.zip_with(own.is_not_null(), by_group))
-    groups = keys.group_by("group_digest").agg(pl.first("position"))
-    groups = groups.join(known.group_by("group_digest").agg(pl.min("used")), on="group_digest")
-    sides = groups.select("group_digest", side=_sides_by_position(groups, config))
-    side = _per_record(keys, sides)
+    used = _first_uses(known, known, "group_digest")
+    side = pl.DataFrame({"side": _sides_by_position(keys["position"], used, config)})
     was_held, is_held = _is(own, HELD_OUT), pl.col("side") == HOLDOUT
     was_trained = _is(known["used"], TRAINED_ON)
-    used = _per_record(keys, groups.select("group_digest", "used"))["used"]
     is_retired = ~was_held & (_is(used, RETIRED) | _is(own, RETIRED))
     rank = (
         pl.when(was_held).then(0).when(was_trained & ~is_held).then(1).otherwise(pl.col("side") + 2)
@@ -71,6 +72,7 @@ def assign_sides(keys: pl.DataFrame, memory: pl.DataFrame, config: SplitConfig) 
 
 
 def top_up(
+    groups: NDArray[np.int32],
     keys: pl.DataFrame,
     side: NDArray[np.int8],
     rank: NDArray[np.int8],
@@ -80,7 +82,8 @@ def top_up(
     """Sides after each stratum got what its holdout lacks.
 
     Args:
-        keys: One row a record: group_digest, position, source, label.
+        groups: Per record the rank of its group's digest (see `Digests.ranks`).
+        keys: One row a record: position, and what `config.stratify` names.
         side: Index in `SIDES` of each record.
         rank: As `assign_sides` gave it.
         is_kept: Records that dedup kept.
@@ -91,20 +94,29 @@ def top_up(
     """
     if keys.is_empty():
         return side
-    marks = {"side": side, "is_new": rank > VALIDATION + 1, "n": is_kept.astype(np.int64)}
-    table = keys.with_columns(stratum=_stratum(config.stratify), **{
-        name: pl.Series(values) for name, values in marks.items()
+    n_groups = int(groups.max()) + 1
+    is_new = np.ones(n_groups, dtype=np.bool_)
+    is_new[groups[rank <= VALIDATION + 1]] = False
+    stratum = keys.with_columns(stratum=_stratum(config.stratify))["stratum"].rank("dense")
+    table = pl.DataFrame({
+        "group": np.arange(n_groups, dtype=np.int32),
+        "position": _of_groups(groups, keys["position"].to_numpy(), n_groups),
+        "side": _of_groups(groups, side, n_groups),
+        "stratum": _of_groups(groups, stratum.to_numpy(), n_groups),
+        "is_new": is_new,
+        "n": np.bincount(groups[is_kept], minlength=n_groups),
     })  # fmt: skip
-    groups = table.group_by("group_digest").agg(
-        pl.first("position", "side"), pl.min("stratum"), pl.all("is_new"), pl.sum("n")
-    )
-    added = pl.concat(
-        _lacking(stratum, config.holdout_fraction) for _, stratum in groups.group_by("stratum")
-    )
-    moved = _per_record(keys, added.select("group_digest", is_added=pl.lit(value=True)))
-    return np.where(moved["is_added"].fill_null(value=False).to_numpy(), HOLDOUT, side).astype(
-        np.int8
-    )
+    is_added = np.zeros(n_groups, dtype=np.bool_)
+    for _, some in table.group_by("stratum"):
+        is_added[_lacking(some, config.holdout_fraction)["group"].to_numpy()] = True
+    return np.where(is_added[groups], np.int8(HOLDOUT), side)
+
+
+def _of_groups(groups: NDArray[np.int32], values: NDArray[Any], n: int) -> NDArray[Any]:
+    """The least value of each group."""
+    least = np.full(n, values.max(), dtype=values.dtype)
+    np.minimum.at(least, groups, values)
+    return least
 
 
 def _lacking(groups: pl.DataFrame, fraction: float) -> pl.DataFrame:
@@ -112,15 +124,23 @@ def _lacking(groups: pl.DataFrame, fraction: float) -> pl.DataFrame:
     held = groups.filter(pl.col("side") == HOLDOUT)["n"].sum()
     lacking = math.ceil(fraction * int(groups["n"].sum()) - 1e-9) - held
     spare = groups.filter((pl.col("side") != HOLDOUT) & pl.col("is_new") & (pl.col("n") > 0))
-    spare = spare.sort("position", "group_digest")
+    spare = spare.sort("position", "group")
     return spare.filter(pl.col("n").cum_sum() - pl.col("n") < lacking)
 
 
 def _used_before(keys: pl.DataFrame, memory: pl.DataFrame, by: str) -> pl.Series:
     """The first of `USES` that memory says of each record; null for new ones."""
     code = pl.col("used").replace_strict(USES, return_dtype=pl.Int8)
-    uses = memory.select(by, code).group_by(by).agg(pl.min("used"))
-    return keys.select(by).join(uses, on=by, how="left", maintain_order="left")["used"]
+    return _first_uses(keys, memory.select(by, code), by)
+
+
+def _first_uses(keys: pl.DataFrame, uses: pl.DataFrame, by: str) -> pl.Series:
+    """Per record the first use (its number) that is known of an equal key."""
+    known = uses.filter(pl.col("used").is_not_null())
+    if known.is_empty():
+        return pl.Series("used", [None], dtype=pl.Int8).new_from_index(0, len(keys))
+    firsts = known.group_by(by).agg(pl.min("used"))
+    return keys.select(by).join(firsts, on=by, how="left", maintain_order="left")["used"]
 
 
 def _is(used: pl.Series, use: str) -> pl.Series:
@@ -128,21 +148,15 @@ def _is(used: pl.Series, use: str) -> pl.Series:
 
 
 def _stratum(stratify: str) -> pl.Expr:
-    parts = {"none": [], "source": ["source"], "label": ["source", "label"]}[stratify]
-    return pl.concat_str([pl.lit(""), *parts], separator="\x1f", ignore_nulls=True)
+    parts = [pl.lit(""), *STRATA[stratify]]
+    return pl.concat_str(parts, separator="\x1f", ignore_nulls=True)
 
 
-def _sides_by_position(groups: pl.DataFrame, config: SplitConfig) -> pl.Series:
+def _sides_by_position(position: pl.Series, used: pl.Series, config: SplitConfig) -> pl.Series:
     at, held = pl.col("position"), config.holdout_fraction
     is_validation = at.is_between(held, held + config.validation_fraction, closed="left")
     other = pl.when(is_validation).then(VALIDATION).otherwise(TRAIN)
     was_held = pl.col("used") <= USES[RETIRED]
     is_held = was_held | (pl.col("used").is_null() & (at < held))
-    return groups.select(side=pl.when(is_held).then(HOLDOUT).otherwise(other).cast(pl.Int8))["side"]
-
-
-def _per_record(keys: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
-    """What is known of each record's group, in the order of the records."""
-    return keys.select("group_digest").join(
-        groups, on="group_digest", how="left", maintain_order="left"
-    )
+    side = pl.when(is_held).then(HOLDOUT).otherwise(other).cast(pl.Int8)
+    return pl.DataFrame({"position": position, "used": used}).select(side=side)["side"]

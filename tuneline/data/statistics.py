@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tuneline.data.fates import CODES, REASONS, Fates
+from tuneline.data.keys import Keys
 from tuneline.data.showing import places, shorten, shown_texts
 from tuneline.data.snapshot import take
 from tuneline.data.splitting import SIDES
@@ -20,9 +22,10 @@ MAX_EXAMPLES = 10
 TOKEN_BINS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 
 
-def count_sides(keys: pl.DataFrame, fates: Fates) -> dict[str, dict[str, int]]:
+def count_sides(keys: Keys, fates: Fates) -> dict[str, dict[str, int]]:
     """Side -> source -> records that stay, train first."""
-    kept = keys.select("source", side=pl.Series(fates.side)).filter(pl.Series(fates.is_kept()))
+    rows = np.flatnonzero(fates.is_kept())
+    kept = keys.load("source", rows=rows).with_columns(side=fates.side[rows])
     counts: dict[str, dict[str, int]] = {name: {} for name in reversed(SIDES)}
     for side, source, n in kept.group_by("side", "source").len().sort("side", "source").iter_rows():
         counts[SIDES[side]][source] = n
@@ -57,9 +60,9 @@ def count_labels(kept: pl.DataFrame) -> dict[str, dict[str, int]]:
     return found
 
 
-def count_tokens(kept: pl.DataFrame) -> dict[str, int]:
+def count_tokens(kept: pl.Series) -> dict[str, int]:
     """Upper bound of a bin, tokens -> records; empty where nothing counted tokens."""
-    n_tokens = kept["n_tokens"].drop_nulls().to_numpy()
+    n_tokens = kept.drop_nulls().to_numpy()
     if not len(n_tokens):
         return {}
     bins = np.searchsorted(TOKEN_BINS, n_tokens)
@@ -81,9 +84,7 @@ def count_clusters(fates: Fates) -> dict[str, int]:
     return {str(size): n for size, n in sorted(sizes.items())}
 
 
-def largest_clusters(
-    files: Sequence[Path], keys: pl.DataFrame, fates: Fates
-) -> tuple[Cluster, ...]:
+def largest_clusters(files: Sequence[Path], fates: Fates) -> tuple[Cluster, ...]:
     """The largest clusters of near-duplicates with their first members."""
     rows = np.flatnonzero(fates.reason == CODES["similar_text"])
     kept, sizes = np.unique(fates.because[rows], return_counts=True)
@@ -92,27 +93,29 @@ def largest_clusters(
     return tuple(
         Cluster(
             size=int((fates.because[rows] == row).sum()) + 1,
-            kept=places(keys, [row])[0],
+            kept=places(files, [row])[0],
             text=text,
-            dropped=tuple(places(keys, rows[fates.because[rows] == row][:MAX_EXAMPLES])),
+            dropped=tuple(places(files, rows[fates.because[rows] == row][:MAX_EXAMPLES])),
         )
         for row, text in zip(largest.tolist(), texts, strict=True)
     )
 
 
-def conflicting(keys: pl.DataFrame, fates: Fates) -> pl.DataFrame:
-    """Rows of prompts that kept more than one answer: prompt_digest and `rows`."""
-    kept = keys.select("prompt_digest", "digest", row=pl.int_range(pl.len())).filter(
-        pl.Series(fates.is_kept())
-    )
-    several = kept.filter(pl.col("prompt_digest").is_duplicated())
+def conflicting(keys: Keys, kept: NDArray[np.int64]) -> pl.DataFrame:
+    """Rows of prompts that kept more than one answer: prompt_digest and `rows`.
+
+    Args:
+        keys: All records.
+        kept: Those that stay, ascending.
+    """
+    prompts = keys.digests("prompt_digest").take(kept).ranks()
+    rows = kept[np.bincount(prompts)[prompts] > 1]
+    several = keys.load("prompt_digest", "digest", rows=rows).with_columns(row=rows)
     groups = several.group_by("prompt_digest").agg("row", n=pl.n_unique("digest"))
     return groups.filter(pl.col("n") > 1).sort("prompt_digest")
 
 
-def first_conflicts(
-    files: Sequence[Path], keys: pl.DataFrame, conflicts: pl.DataFrame
-) -> tuple[Conflict, ...]:
+def first_conflicts(files: Sequence[Path], conflicts: pl.DataFrame) -> tuple[Conflict, ...]:
     """The first prompts with their different answers."""
     found = []
     for rows in conflicts["row"].head(MAX_EXAMPLES):
@@ -120,7 +123,7 @@ def first_conflicts(
         records = [record_of(row) for row in take(files, numbers).to_pylist()]
         answers = tuple(shorten(record.reference) for record in records)
         prompt = shorten(records[0].prompt[-1].content)
-        found.append(Conflict(prompt, answers, tuple(places(keys, numbers))))
+        found.append(Conflict(prompt, answers, tuple(places(files, numbers))))
     return tuple(found)
 
 

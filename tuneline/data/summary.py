@@ -1,9 +1,11 @@
 """The data report: counts of every file and every comparison, put together."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from tuneline.data import statistics as count
@@ -11,17 +13,16 @@ from tuneline.data.advice import LOST_FRACTION
 from tuneline.data.compare import Compared
 from tuneline.data.fates import LAST_COPY, Fates
 from tuneline.data.ingest import IngestReport
+from tuneline.data.keys import Keys
 from tuneline.reports import DataReport
 
 log = logging.getLogger(__name__)
-
-COUNTED = ("source", "language", "label", "n_tokens", "n_answer_chars")
 
 
 def data_report(
     reports: Sequence[IngestReport],
     files: Sequence[Path],
-    keys: pl.DataFrame,
+    keys: Keys,
     compared: Compared,
     max_seq_tokens: int,
 ) -> DataReport:
@@ -35,30 +36,31 @@ def data_report(
         max_seq_tokens: Longest record that training takes; 0 where unknown.
     """
     fates = compared.fates
-    kept = keys.select(COUNTED).filter(pl.Series(fates.is_kept()))
+    rows = np.flatnonzero(fates.is_kept())
     dropped = count.add_counts(_early_drops(reports), count.count_drops(fates))
-    n_read, n_kept = sum(r.file.n_read for r in reports), len(kept)
+    n_read, n_kept = sum(r.file.n_read for r in reports), len(rows)
     n_dropped = sum(n for reasons in dropped.values() for n in reasons.values())
     assert n_read == n_kept + n_dropped, f"{n_read} read, {n_kept} kept, {n_dropped} dropped"
-    conflicts = count.conflicting(keys, fates)
+    conflicts = count.conflicting(keys, rows)
+    n_tokens = keys.load("n_tokens", rows=rows)["n_tokens"]
     report = DataReport(
         n_read=n_read,
         n_kept=n_kept,
         dropped=dropped,
-        splits=count.count_sides(keys, fates),
-        sources=_sources(reports, kept),
+        splits=(splits := count.count_sides(keys, fates)),
+        sources=_sources(reports, splits),
         n_conflicts=len(conflicts),
         files=tuple(r.file for r in reports),
         findings=count.add_counts(*(r.findings for r in reports)),
-        languages=count.count_languages(kept),
-        labels=count.count_labels(kept),
-        tokens=count.count_tokens(kept),
-        n_truncated=int((kept["n_tokens"] > max_seq_tokens).sum()) if max_seq_tokens else 0,
+        languages=count.count_languages(keys.load("language", rows=rows)),
+        labels=count.count_labels(keys.load("source", "label", rows=rows)),
+        tokens=count.count_tokens(n_tokens),
+        n_truncated=int((n_tokens > max_seq_tokens).sum()) if max_seq_tokens else 0,
         max_tokens=max_seq_tokens,
         cluster_sizes=count.count_clusters(fates),
-        clusters=count.largest_clusters(files, keys, fates),
-        conflicts=count.first_conflicts(files, keys, conflicts),
-        answer_chars=count.median_answer_chars(kept),
+        clusters=count.largest_clusters(files, fates),
+        conflicts=count.first_conflicts(files, conflicts),
+        answer_chars=count.median_answer_chars(keys.load("source", "n_answer_chars", rows=rows)),
     )
     _log(report)
     _warn_of_losses(keys, fates)
@@ -73,13 +75,15 @@ def _early_drops(reports: Sequence[IngestReport]) -> dict[str, dict[str, int]]:
     )
 
 
-def _sources(reports: Sequence[IngestReport], kept: pl.DataFrame) -> dict[str, dict[str, int]]:
-    n_kept = dict(kept.group_by("source").len().iter_rows())
+def _sources(
+    reports: Sequence[IngestReport], splits: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    n_kept = sum((Counter(side) for side in splits.values()), Counter[str]())
     found: dict[str, dict[str, int]] = {}
     for report in reports:
         own = found.setdefault(report.file.source, {"read": 0, "kept": 0})
         own["read"] += report.file.n_read
-        own["kept"] = n_kept.get(report.file.source, 0)
+        own["kept"] = n_kept[report.file.source]
     return found
 
 
@@ -89,10 +93,11 @@ def _log(report: DataReport) -> None:
     log.info("data: read=%d kept=%d conflicts=%d sides=%s", *counts)
 
 
-def _warn_of_losses(keys: pl.DataFrame, fates: Fates) -> None:
-    is_copy = pl.Series((fates.reason > 0) & (fates.reason <= LAST_COPY))
+def _warn_of_losses(keys: Keys, fates: Fates) -> None:
+    is_copy = (fates.reason > 0) & (fates.reason <= LAST_COPY)
     lost = (
-        keys.select("source", is_copy=is_copy)
+        keys.load("source")
+        .with_columns(is_copy=is_copy)
         .group_by("source")
         .agg(pl.sum("is_copy"), pl.len().alias("n"))
     )

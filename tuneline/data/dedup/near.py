@@ -5,6 +5,7 @@ others to compare all pairs, those that share a rare shingle meet as well (prefi
 pair is verified by its true similarity, so nothing is joined by chance.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ EXACT_UP_TO = 5_000
 ENTRIES = 1_024
 """Keys that are compared before memory of files is given back."""
 N_COUNTS = 2**22
+HIGH = 1 if sys.byteorder == "little" else 0
+"""Which half of a 64-bit number in memory is the high one."""
 
 
 def components(
@@ -83,10 +86,12 @@ def first_matches(left: Sketches, right: Sketches, threshold: float) -> NDArray[
 def _packed_bands(*bands: Bands) -> Iterator[NDArray[np.uint64]]:
     """Per band, ascending key << 32 | text of the texts whose key is not their own."""
     for keys in zip(*bands, strict=True):
-        key = np.concatenate(keys).astype(np.uint64)
-        packed = key << np.uint64(32) | np.arange(len(key), dtype=np.uint64)
+        packed = np.concatenate(keys, dtype=np.uint64)
+        packed <<= np.uint64(32)
+        packed |= np.arange(len(packed), dtype=np.uint32)
         packed.sort()
-        is_equal = packed[1:] >> np.uint64(32) == packed[:-1] >> np.uint64(32)
+        halves = packed.view(np.uint32).reshape(-1, 2)[:, HIGH]
+        is_equal = halves[1:] == halves[:-1]
         is_shared = np.zeros(len(packed), dtype=np.bool_)
         is_shared[1:] |= is_equal
         is_shared[:-1] |= is_equal

@@ -3,8 +3,10 @@
 The system frees such a file with its last user, also when the process is killed.
 """
 
+import ctypes
 import mmap
 import os
+import sys
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +94,17 @@ class KeyFile:
     def __getitem__(self, row: int) -> NDArray[np.uint32]:
         n = self.shape[1]
         return self.file.read(self.first + row * n, n)
+
+
+def give_memory_back() -> None:
+    """Return to the system what allocators keep for later; called between steps."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
+        if trim is not None:
+            trim(0)
 
 
 def _file_bytes_in_memory() -> int:

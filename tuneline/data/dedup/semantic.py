@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tuneline.data.config import SemanticDedupConfig
 from tuneline.data.fates import Fates, drop_all_but_one
-from tuneline.data.keys import full_text
+from tuneline.data.keys import Keys, full_text
 from tuneline.data.snapshot import take
 from tuneline.errors import DataError
 from tuneline.machine import quiet_libraries
@@ -29,7 +29,7 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def drop_semantic_duplicates(
-    keys: pl.DataFrame, fates: Fates, config: SemanticDedupConfig, files: Sequence[Path], rows: int
+    keys: Keys, fates: Fates, config: SemanticDedupConfig, files: Sequence[Path], rows: int
 ) -> None:
     """Of each component of records with near meanings the first one in order stays.
 

@@ -162,8 +162,18 @@ def concatenate(parts: Iterable[Sketches], scratch: Scratch | None = None) -> Sk
         matrices = [np.stack(list(part.bands))] if part.bands.parts else []
         bands += matrices if keys is None else [KeyFile.append(keys, each) for each in matrices]
     values, pages = shingles.all()
-    bounds = np.concatenate(starts), np.concatenate(ends)
+    bounds = _shared(np.concatenate(starts), np.concatenate(ends))
     return Sketches(values, *bounds, Bands(tuple(bands)), pages)
+
+
+def _shared(
+    starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same bounds, in one array where each text begins at the end of the one before."""
+    if not len(starts) or (starts[1:] != ends[:-1]).any():
+        return starts, ends
+    bounds = np.append(starts, ends[-1])
+    return bounds[:-1], bounds[1:]
 
 
 def jaccard(sketches: Sketches, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
