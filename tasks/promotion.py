@@ -37,7 +37,7 @@ def judge(registry: Registry, domain: str, name: str) -> Judged:
     if stored := lineage.get(gate.RECORD):
         champion = state.releases().get(state.champion or "")
         approval = state.approval(version.number)
-        by = approval and f"{approval.actor} on {approval.at}: {approval.reason}"
+        by = f"{approval.actor} on {approval.at}: {approval.reason}" if approval else None
         checks += (
             baseline_check(stored["measured_against"], champion),
             approval_check(stored["approval"], by, version.release),
