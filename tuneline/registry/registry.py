@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tuneline import logs
 from tuneline.registry import artifacts, attachments, chain, mirroring, registration, verification
 from tuneline.registry.reader import RegistryReader
 from tuneline.registry.versions import Version, read_version
@@ -68,7 +69,9 @@ class Registry(RegistryReader):
         event = Event("register", domain, actor, "", key, number, evidence=digest)
         plan = registration.plan_release(self.client, self.uri, stored, day, is_major)
         written = self._write(event, plan)
-        return self.find(domain, str(written.to_version))
+        version = self.find(domain, str(written.to_version))
+        logs.bind(release=version.release)
+        return version
 
     def promote(
         self,
