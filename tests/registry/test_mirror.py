@@ -1,6 +1,8 @@
 """Tags and aliases that follow the ledger, or do not."""
 
-from tests.registry.acting import JUDGED, WHO, aliases, register, register_all
+import pytest
+
+from tests.registry.acting import JUDGED, WHO, Killed, aliases, register, register_all
 from tuneline.registry import Registry
 from tuneline.release.event import Event
 
@@ -66,5 +68,29 @@ def test_a_mender_that_was_slower_than_the_next_writer_mends_its_own_late_alias(
 
     monkeypatch.setattr(slow.client, "set_registered_model_alias", set_late)
     slow.mend(domain)
+    assert aliases(registry, domain)["champion"] == "3"
+    assert "by hand" not in caplog.text
+
+
+def test_a_mender_killed_after_a_late_alias_leaves_no_false_report(
+    registry, domain, adapter, monkeypatch, caplog
+):
+    one, two, three = register_all(registry, domain, adapter, 3)
+    registry.promote(domain, one.number, **JUDGED)
+    head = registry.state(domain).head
+    registry.append(Event("promote", domain, "ann", "", "k", two.number, follows=head))
+    slow, set_alias = Registry(registry.uri), registry.client.set_registered_model_alias
+
+    def set_late_and_die(*args):
+        monkeypatch.setattr(slow.client, "set_registered_model_alias", set_alias)
+        registry.promote(domain, three.number, **JUDGED)
+        set_alias(*args)
+        raise Killed
+
+    monkeypatch.setattr(slow.client, "set_registered_model_alias", set_late_and_die)
+    with pytest.raises(Killed):
+        slow.mend(domain)
+    assert aliases(registry, domain)["champion"] == "2"
+    assert registry.champion(domain) == three
     assert aliases(registry, domain)["champion"] == "3"
     assert "by hand" not in caplog.text

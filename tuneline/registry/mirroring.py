@@ -1,9 +1,10 @@
 """Release tags and aliases in MLflow, held against the ledger, and mended where they are late."""
 
+import json
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuneline.entries import MAX_TRIES, search_entries
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SEEN_RIGHT = "ledger.mirrored"
 """Tag of the registered model: the event up to which its aliases were seen to be right."""
+BEING_SET = "ledger.setting."
+"""Beginning of the registered model's tags in which writers say which aliases they will set."""
+LONG_AGO_S = 3600.0
 SETTLE_S, MAX_SETTLING = 0.1, 2
 """Another writer may set an alias late and mend it at once; what is still so after these looks was
 done by hand."""
@@ -36,7 +40,9 @@ def read_mirror(client: "MlflowClient", domain: str) -> Mirror:
     tags = {str(entry.version): entry.tags.get("release") for entry in entries}
     model = client.get_registered_model(domain)
     aliases = {name: str(version) for name, version in model.aliases.items()}
-    return Mirror(tags, aliases, int(model.tags.get(SEEN_RIGHT, 0)))
+    settings = (json.loads(text)["set"] for text in _being_set(model.tags).values())
+    being_set = frozenset((alias, version) for pairs in settings for alias, version in pairs)
+    return Mirror(tags, aliases, int(model.tags.get(SEEN_RIGHT, 0)), being_set)
 
 
 def mend(client: "MlflowClient", domain: str, *, by_hand: bool = False) -> LedgerState:
@@ -51,29 +57,59 @@ def mend(client: "MlflowClient", domain: str, *, by_hand: bool = False) -> Ledge
         domain: Registered model.
         by_hand: Whether to undo what was changed by hand, too.
     """
-    seen_right, n_settling = None, 0
+    intent, n_settling = _Intent(client, domain), 0
     for _ in range(MAX_TRIES):
         state = read_state(client, domain)
         if not state.releases():
             return state
         mirror = read_mirror(client, domain)
-        seen_right = min(mirror.seen_right, mirror.seen_right if seen_right is None else seen_right)
-        # an alias that this loop set late itself is late, whatever others saw since
-        wrong = list(differences(state, replace(mirror, seen_right=seen_right)))
+        wrong = list(differences(state, mirror))
         mendable = [found for found in wrong if by_hand or not found.is_by_hand]
+        intent.declare(mendable)
         for difference in mendable:
             log.info("registry: domain=%s mending: %s", domain, difference)
             _mend(client, domain, difference)
         if not wrong:
             _note_right(client, domain, mirror, state.head)
+            intent.withdraw()
             return state
         if not mendable:
             n_settling += 1
             if n_settling > MAX_SETTLING:
+                intent.withdraw()
                 break
             time.sleep(SETTLE_S)
     _report(domain, wrong)
     return state
+
+
+class _Intent:
+    """Which aliases a mender is about to set: an alias that it sets late is then nobody's hand."""
+
+    def __init__(self, client: "MlflowClient", domain: str) -> None:
+        self.client, self.domain = client, domain
+        self.tag = f"{BEING_SET}{uuid.uuid4().hex}"
+        self.pairs: set[tuple[str, str | None]] = set()
+
+    def declare(self, mendable: Sequence[WrongTag | WrongAlias]) -> None:
+        """Tell of it before it is done."""
+        new = {(w.alias, w.wanted) for w in mendable if isinstance(w, WrongAlias)} - self.pairs
+        if new:
+            self.pairs |= new
+            pairs = sorted(self.pairs, key=str)
+            text = json.dumps({"set": pairs, "at": int(time.time())})
+            self.client.set_registered_model_tag(self.domain, self.tag, text)
+
+    def withdraw(self) -> None:
+        """Done, and seen to be right; what killed writers left long ago goes as well."""
+        tags = self.client.get_registered_model(self.domain).tags if self.pairs else {}
+        for tag, text in _being_set(tags).items():
+            if tag == self.tag or json.loads(text)["at"] < time.time() - LONG_AGO_S:
+                self.client.delete_registered_model_tag(self.domain, tag)
+
+
+def _being_set(tags: Mapping[str, str]) -> dict[str, str]:
+    return {tag: text for tag, text in tags.items() if tag.startswith(BEING_SET)}
 
 
 def _note_right(client: "MlflowClient", domain: str, mirror: Mirror, head: int) -> None:

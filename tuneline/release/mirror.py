@@ -2,7 +2,8 @@
 
 Whoever writes an event sets the aliases after it, and may be killed between the two. So an alias on
 a version that the ledger wanted there since the mirror was last seen to be right is only late, and
-is mended. Any other place, and any other release name, somebody chose by hand.
+is mended; so is one where a slow writer said it would set it. Any other place, and any other
+release name, somebody chose by hand.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ class Mirror:
     """Alias -> version."""
     seen_right: int = 0
     """Event up to which the aliases were last seen to follow the ledger."""
+    being_set: frozenset[tuple[str, str | None]] = frozenset()
+    """(alias, version) that a writer said it would set, and has not yet seen to be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +79,7 @@ def _wanted(state: LedgerState, alias: str, mirror: Mirror) -> str | None:
 
 def _is_late(state: LedgerState, alias: str, mirror: Mirror) -> bool:
     given = mirror.aliases.get(alias)
+    if (alias, given) in mirror.being_set:
+        return True
     since = (earlier for earlier in states(state.events) if earlier.head >= mirror.seen_right)
     return any(_wanted(earlier, alias, mirror) == given for earlier in since)
