@@ -12,8 +12,8 @@ import typer
 from flows.ab_cli import app as ab_app
 from flows.ledger_cli import app as ledger_app
 from flows.looking_cli import app as looking_app
-from flows.release_cli import app as release_app
 from flows.metrics_cli import app as metrics_app
+from flows.release_cli import app as release_app
 from flows.servers_cli import app as servers_app
 from flows.shell import Domain
 from flows.shell import console as _console
