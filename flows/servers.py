@@ -17,7 +17,7 @@ import psutil
 from tuneline.errors import TunelineError
 from tuneline.processes import ProcessId, kill_all
 from tuneline.store import workspace
-from tuneline.tracking import tracking_uri
+from tuneline.tracking import tracking_uri, without_password
 
 PREFECT_PORT = int(os.environ.get("PREFECT_SERVER_API_PORT", "4200"))
 MLFLOW_PORT = int(os.environ.get("MLFLOW_PORT", "5000"))
@@ -80,7 +80,8 @@ def _prefect_command() -> list[str]:
 def _mlflow_command() -> list[str]:
     database = tracking_uri()
     if database.startswith("http"):
-        raise TunelineError(f"MLFLOW_TRACKING_URI names a server already: open {database}")
+        address = without_password(database)
+        raise TunelineError(f"MLFLOW_TRACKING_URI names a server already: open {address}")
     artifacts = workspace() / "mlflow" / "artifacts"
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"),

@@ -289,7 +289,7 @@ def places(
         "dropped rows": str(splits.path / "dropped.jsonl"),
         "answers": str(evaluated[-1].folder / holdout.SCORES),
         "regressions": str(lost.path / regressions.REGRESSIONS),
-        "MLflow run": f"{run.run_id} in {tracking.tracking_uri()}",
+        "MLflow run": f"{run.run_id} in {tracking.without_password(tracking.tracking_uri())}",
     }
 
 

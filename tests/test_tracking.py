@@ -182,3 +182,15 @@ def test_a_run_is_found_by_the_first_digits_of_its_key_or_of_its_id(domain):
 
 def test_only_a_server_has_a_page_for_a_run(domain):
     assert tracking.run_link(tracking.open_run(domain, "k1")) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://ann:secret@host:5000/", "http://host:5000"),
+        ("postgresql://ann:p@ss@host/mlflow", "postgresql://host/mlflow"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(uri, shown):
+    assert tracking.without_password(uri) == shown

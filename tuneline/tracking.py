@@ -77,7 +77,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_health(uri: str) -> None:
-    shown = _without_password(uri)
+    shown = without_password(uri)
     try:
         with urllib.request.urlopen(f"{shown}/health", timeout=HEALTH_TIMEOUT_S):
             return
@@ -126,7 +126,7 @@ def refusal(error: BaseException, uri: str) -> TrackingError | None:
     """What to do about an error by which the server refuses a user; None for other errors."""
     reason = _REFUSALS.get(getattr(error, "error_code", ""))
     return (
-        TrackingError(f"the MLflow server at {_without_password(uri)} {reason}") if reason else None
+        TrackingError(f"the MLflow server at {without_password(uri)} {reason}") if reason else None
     )
 
 
@@ -138,8 +138,11 @@ _REFUSALS = {
 }
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
+    """An address as it may be shown: user and password are left out."""
     parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri.rstrip("/")
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
@@ -292,8 +295,7 @@ def run_link(run_id: str) -> str | None:
     uri = tracking_uri()
     if not uri.startswith(("http://", "https://")):
         return None
-    parts = urlsplit(uri)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    shown = without_password(uri)
     experiment = connect(uri).get_run(run_id).info.experiment_id
     return f"{shown}/#/experiments/{experiment}/runs/{run_id}/artifacts"
 
