@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
+from flows.evaluate_release import evaluate_release
 from flows.retrain import Retrained, retrain
 from flows.rollback import rollback
 from tasks import promotion, release
@@ -186,6 +187,16 @@ def test_a_candidate_worse_than_the_champion_is_refused_with_reasons(
     assert registry.champion("smoke") == champion
     assert len(client.search_model_versions("name = 'smoke'")) == n_versions
     assert registry.history("smoke")[-1].kind == "refuse"
+
+
+def test_a_release_is_evaluated_on_the_data_of_today_and_its_look_is_counted_once(
+    first: Retrained,
+):
+    assert first.version is not None
+    found = evaluate_release("smoke", first.version.release, profile="smoke")
+    assert found.version == first.version
+    assert found.report.scores["all"] == first.comparisons[0].candidate.scores["all"]
+    assert found.look == first.look
 
 
 def test_rollback_returns_the_previous_champion_and_says_who_and_why(first: Retrained):
