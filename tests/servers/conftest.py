@@ -31,7 +31,7 @@ class Servers:
     def tuneline(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "flows.cli", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env={**self.env, **env}, capture_output=True, text=True, timeout=240
+            command, cwd=ROOT, env={**self.env, **env}, capture_output=True, text=True, timeout=900
         )
 
     def processes(self) -> list[psutil.Process]:
@@ -52,7 +52,7 @@ def free_ports(n: int) -> list[int]:
     return ports
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     if programs() is None:
         pytest.skip("PostgreSQL is not installed")
