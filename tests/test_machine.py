@@ -54,7 +54,7 @@ def test_a_cpu_that_only_emulates_bfloat16_computes_in_float32(
     monkeypatch.setattr(machine_module.platform, "machine", lambda: platform)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert this_machine.__wrapped__() == Machine("cpu", dtype, "eager", True)
+    assert machine_module._look.__wrapped__() == Machine("cpu", dtype, "eager", True)
 
 
 def test_free_memory_takes_models_that_sit_in_reference_cycles():
