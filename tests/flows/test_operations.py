@@ -19,6 +19,8 @@ from tuneline.store import FRESH, KEPT_STAGES
 
 ROOT = Path(__file__).parent.parent.parent
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def in_root(monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,7 @@
 """The smoke line with a real Prefect server, a real MLflow registry, a real (tiny) model."""
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -22,8 +23,16 @@ from tuneline.tracking import tracking_uri
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A workspace where nothing was trained yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNELINE_WORKSPACE", str(tmp_path_factory.mktemp("retrain")))
+        yield
+
+
 @pytest.fixture(scope="module")
-def first(prefect_server: str) -> Retrained:
+def first(prefect_server: str, own_workspace: None) -> Retrained:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         return retrain("smoke")

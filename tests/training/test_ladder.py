@@ -100,6 +100,7 @@ def run(model: BaseModelRef, records: list[Record], out: Path, config: TrainingC
     return trainer.train(model, records[:32], [], config, this_machine(), out)
 
 
+@pytest.mark.slow
 def test_a_run_out_of_memory_ends_with_the_same_loss_curve(
     tiny_model: BaseModelRef, records: list[Record], tmp_path: Path, memory, caplog
 ):
@@ -132,6 +133,7 @@ def test_it_goes_on_from_the_last_checkpoint(
     assert calls == [4, 4, 4, 4, 4, 2, 2, 2, 2], "steps 1 to 4, the failure, steps 5 and 6"
 
 
+@pytest.mark.slow
 def test_where_nothing_can_give_way_the_settings_are_named(
     tiny_model: BaseModelRef, records: list[Record], tmp_path: Path, memory
 ):

@@ -124,17 +124,6 @@ def test_the_merged_model_answers_as_the_adapter_does(trained, tiny_model, tmp_p
     assert {"Yes", "No"} >= set(answers[0])
 
 
-def test_a_merge_that_changes_the_answers_stops_the_line(
-    trained, tiny_model, tmp_path: Path, monkeypatch
-):
-    monkeypatch.setattr(merging, "_agreement", lambda before, after: 0.5)
-    with pytest.raises(TrainingError, match=r"agrees with its adapter on 50\.0%"):
-        merging.merge(
-            tiny_model.folder, trained[0] / "adapter", yes_no_records(2), this_machine(), tmp_path
-        )
-    assert not list(tmp_path.glob("*.safetensors"))
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -150,6 +139,7 @@ train(base, records[:32], records[32:], config, this_machine(), out)
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_with_sigkill_ends_with_the_same_adapter_bytes(
     tiny_model, tmp_path: Path
 ):
