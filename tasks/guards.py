@@ -36,7 +36,7 @@ class General(NamedTuple):
 
 @task(
     name="count look",
-    task_run_name="count look of {candidate}",
+    task_run_name="count look of {candidate:.8}",
     retries=2,
     retry_delay_seconds=RETRY_DELAYS_S,
     retry_condition_fn=may_pass,
