@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.progress import progress_of
-from tasks.stage import RETRY_DELAYS_S, may_pass, store
+from tasks.stage import network_task, store
 from tuneline.base_model import (
     BaseModelConfig,
     BaseModelRef,
@@ -16,15 +13,7 @@ from tuneline.base_model import (
 from tuneline.generation import ModelArtifact
 
 
-@task(
-    name="base model",
-    task_run_name="base model {config.name}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=6 * 3600,
-    cache_policy=NO_CACHE,
-)
+@network_task("base model", run_name="base model {config.name}", timeout_s=6 * 3600)
 def get(config: BaseModelConfig) -> BaseModelRef:
     """Return the folder of the base model, getting it where it is not there."""
     progress = progress_of("base model")
@@ -34,15 +23,7 @@ def get(config: BaseModelConfig) -> BaseModelRef:
     return found
 
 
-@task(
-    name="tokenizer",
-    task_run_name="tokenizer of {config.name}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)
+@network_task("tokenizer", run_name="tokenizer of {config.name}", timeout_s=1800)
 def tokenizer(config: BaseModelConfig) -> Path:
     """Return a folder with the base model's tokenizer; no weights are loaded."""
     return materialize_tokenizer(config, store())

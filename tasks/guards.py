@@ -3,12 +3,9 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.artifacts import forgetting_rows, look_text, show_table, show_text
 from tasks.evaluation import Holdout, evaluate
-from tasks.stage import RETRY_DELAYS_S, may_pass, store
+from tasks.stage import network_task, store
 from tuneline import looks, tracking
 from tuneline.data.prepare import benchmark_records, report_of
 from tuneline.evaluation.forgetting import check_unseen, judge_forgetting
@@ -34,15 +31,7 @@ class General(NamedTuple):
         return list({record.digest: record for record in found}.values())
 
 
-@task(
-    name="count look",
-    task_run_name="count look of {candidate:.8}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=600,
-    cache_policy=NO_CACHE,
-)
+@network_task("count look", run_name="count look of {candidate:.8}", timeout_s=600)
 def count_look(settings: Profile, splits: StageOutput, candidate: str) -> Look:
     """Count the candidate's look at the holdout before it is taken, and show how worn that is."""
     records = Holdout(splits, settings.evaluation.max_records).records()

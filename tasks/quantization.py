@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 import msgspec
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import show_table, show_text
 from tasks.evaluation import Evaluated, Holdout, evaluate, predict
 from tasks.progress import progress_of
 from tasks.quantization_text import answer_rows, quantization_markdown
-from tasks.stage import RETRY_DELAYS_S, may_pass, stage, store
+from tasks.stage import network_task, stage, store
 from tuneline import tracking
 from tuneline.base_model import materialize
 from tuneline.data.prepare import load_splits
@@ -291,14 +289,8 @@ def _tried(
     )
 
 
-@task(
-    name="attach variants",
-    task_run_name="attach variants to {version.release}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=6 * 3600,
-    cache_policy=NO_CACHE,
+@network_task(
+    "attach variants", run_name="attach variants to {version.release}", timeout_s=6 * 3600
 )
 def attach_recommended(version: Version, compared: Compared) -> dict[str, str]:
     """Log the files of every recommended variant with the release; returns variant -> URI."""

@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks import base_model, training
 from tasks.evaluation import Evaluated
-from tasks.stage import RETRY_DELAYS_S, may_pass
+from tasks.stage import network_task
 from tuneline import tracking
 from tuneline.base_model import BaseModelConfig, locate
 from tuneline.data.prepare import report_of
@@ -89,15 +89,7 @@ def check(settings: Profile) -> None:
     tracking.close_dead_runs(settings.domain)
 
 
-@task(
-    name="find baseline",
-    task_run_name="find baseline",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)
+@network_task("find baseline", timeout_s=1800)
 def find_baseline(settings: Profile, candidate: str) -> Baseline:
     """The champion that the candidate has to beat.
 
@@ -123,29 +115,13 @@ def champion_model(baseline: Baseline, splits: StageOutput) -> list[ModelArtifac
     return [training.merged_model("champion", base, folder, splits)]
 
 
-@task(
-    name="fetch champion",
-    task_run_name="fetch {version.release}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)
+@network_task("fetch champion", run_name="fetch {version.release}", timeout_s=1800)
 def fetch_adapter(version: Version) -> Path:
     """Download a registered adapter."""
     return Registry(tracking.tracking_uri()).download(version, workspace() / "downloads")
 
 
-@task(
-    name="record",
-    task_run_name="record {decision.verdict}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)
+@network_task("record", run_name="record {decision.verdict}", timeout_s=1800)
 def record(
     settings: Profile,
     candidate: Candidate,

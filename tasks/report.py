@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks import preflight, training
 from tasks.artifacts import show_text
 from tasks.evaluation import Evaluated
 from tasks.release import Candidate, Released
-from tasks.stage import RETRY_DELAYS_S, may_pass, stage, store
+from tasks.stage import network_task, stage, store
 from tuneline import tracking
 from tuneline.data.cleaning.personal_data import mask
 from tuneline.data.prepare import report_of
@@ -164,15 +162,7 @@ def upload(folder: Path, run_id: str) -> None:
         tracking.log_artifacts(run_id, folder / name, FOLDER)
 
 
-@task(
-    name="upload release report",
-    task_run_name="upload release report",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=600,
-    cache_policy=NO_CACHE,
-)
+@network_task("upload release report", timeout_s=600)
 def _upload(folder: Path, run_id: str) -> None:
     """Log page and numbers, again where the network fails."""
     upload(folder, run_id)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -17,6 +17,7 @@ from tuneline.machine import free_memory
 from tuneline.store import StageOutput, Store, workspace
 
 P = ParamSpec("P")
+R = TypeVar("R")
 RETRY_DELAYS_S = [10.0, 60.0]
 """Waits before the first and the second retry of a task that crosses a network."""
 
@@ -88,6 +89,31 @@ def stage(
             return returned.result() if isinstance(returned, State) else returned
 
         return call
+
+    return decorate
+
+
+def network_task(
+    name: str, *, timeout_s: int, run_name: str | None = None
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task of a function that crosses a network: tried three times where that can help.
+
+    Args:
+        name: Shown in the Prefect UI.
+        timeout_s: Seconds after which a try fails.
+        run_name: Name of each run, with parameters such as `{version.release}`; default `name`.
+    """
+
+    def decorate(call: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            task_run_name=run_name or name,
+            retries=len(RETRY_DELAYS_S),
+            retry_delay_seconds=RETRY_DELAYS_S,
+            retry_condition_fn=may_pass,
+            timeout_seconds=timeout_s,
+            cache_policy=NO_CACHE,
+        )(call)
 
     return decorate
 
