@@ -3,18 +3,16 @@
 import base64
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.artifacts import show_table, show_text
-from tasks.stage import RETRY_DELAYS_S, may_pass
+from tasks.promotion import judge, told
+from tasks.stage import network_task
 from tuneline import tracking
-from tuneline.errors import ABTestError
+from tuneline.errors import ABTestError, GateError
 from tuneline.registry import Registry
 from tuneline.release.ab.analysis import Facts, analyse
 from tuneline.release.ab.config import ABTestConfig
@@ -23,11 +21,14 @@ from tuneline.release.ab.outcome_log import OutcomeLog, Recorded
 from tuneline.release.ab.outcomes import BadRow, parse_rows, raw_rows, requests_of, split_rows
 from tuneline.release.ab.picture import draw_gain
 from tuneline.release.ab.report import ABReport
+from tuneline.release.checks import APPROVAL, CHAMPION, EVALUATION
 from tuneline.release.event import Event
 from tuneline.release.ledger import ABTest
 from tuneline.store import digest_of, workspace
 
 REPORT, PICTURE = "report.json", "gain.png"
+ASKED_OF_USERS = (EVALUATION, CHAMPION)
+"""Checks of the gate that the test itself answers: is it better, and than the champion of today?"""
 DAY_S = 86_400
 Row = dict[str, Any]
 
@@ -55,14 +56,31 @@ def outcome_log(domain: str) -> OutcomeLog:
 def start(
     domain: str, settings: dict[str, Any], *, version: str, reason: str, actor: str
 ) -> tuple[ABTest, ABTestConfig]:
-    """Begin a test; its users are drawn anew by a salt of its own."""
+    """Begin a test; its users are drawn anew by a salt of its own.
+
+    Raises:
+        GateError: The challenger fails a check that no test can answer, such as a licence.
+    """
+    registry = Registry(tracking.tracking_uri())
+    _hold_to_gate(registry, domain, version, spared=(*ASKED_OF_USERS, APPROVAL))
     config = ABTestConfig.model_validate({"salt": f"{domain}-{uuid.uuid4().hex[:12]}", **settings})
     asked = f"{config.challenger_share:.2%} of users, {config.metric} by {config.min_effect:g}"
     reason = reason or asked
-    test = Registry(tracking.tracking_uri()).start_test(
+    test = registry.start_test(
         domain, version, plan=config.model_dump_json(), actor=actor, reason=reason
     )
     return test, config
+
+
+def _hold_to_gate(
+    registry: Registry, domain: str, name: str, spared: Sequence[str] = ASKED_OF_USERS
+) -> None:
+    judged = judge(registry, domain, name)
+    blocking = [check for check in judged.blocking if check.name not in spared]
+    if blocking:
+        raise GateError(
+            f"{judged.version.release} cannot become champion by an A/B test: {told(blocking)}"
+        )
 
 
 def record(domain: str, files: Iterable[str]) -> tuple[Recorded, tuple[BadRow, ...]]:
@@ -71,15 +89,7 @@ def record(domain: str, files: Iterable[str]) -> tuple[Recorded, tuple[BadRow, .
     return outcome_log(domain).append(rows), bad
 
 
-@task(
-    name="look",
-    task_run_name="look at the test of {domain}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)
+@network_task("look", run_name="look at the test of {domain}", timeout_s=1800)
 def find_running(domain: str) -> Looked | None:
     """A look at the running test, or None where there is none."""
     state = Registry(tracking.tracking_uri()).state(domain)
@@ -133,12 +143,16 @@ def finish(looked: Looked, actor: str, reason: str = "") -> Event:
 
     Raises:
         RegistryError: The test is over already, or the challenger's files are gone.
+        GateError: It won, but the gate keeps it from promotion; the test goes on.
     """
     report, decision = looked.report, looked.decision
+    registry = Registry(tracking.tracking_uri())
+    if decision.verdict == "promote":
+        _hold_to_gate(registry, report.domain, str(looked.test.start.to_version))
     evidence = log_report(looked)
     given = [reason] if reason else []
     because = f"{decision.verdict}: " + "; ".join([*given, *decision.reasons])
-    return Registry(tracking.tracking_uri()).end_test(
+    return registry.end_test(
         report.domain,
         report.test,
         decision.verdict,
@@ -148,15 +162,7 @@ def finish(looked: Looked, actor: str, reason: str = "") -> Event:
     )
 
 
-end = task(
-    name="end",
-    task_run_name="end {looked.report.test}",
-    retries=2,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=may_pass,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)(finish)
+end = network_task("end", run_name="end {looked.report.test}", timeout_s=1800)(finish)
 """`finish` as a task."""
 
 

@@ -1,5 +1,6 @@
 """Promote and roll back by hand, through the gate."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tasks import gate
@@ -89,14 +90,15 @@ def rollback(domain: str, reason: str, to: str | None = None) -> Version:
 
 def refusal(judged: Judged) -> str:
     """Why a release is not promoted, and the ways out."""
-    told = "; ".join(
-        f"{check.name}: {check.result}, {check.found} ({check.way_out})"
-        for check in judged.blocking
-    )
     return (
-        f"{judged.version.release} does not pass the gate: {told}. A person can overrule it with "
-        "--force and a reason, which the history keeps for ever"
+        f"{judged.version.release} does not pass the gate: {told(judged.blocking)}. "
+        "A person can overrule it with --force and a reason, which the history keeps for ever"
     )
+
+
+def told(checks: Sequence[GateCheck]) -> str:
+    """Checks in words: what each found, and what would change it."""
+    return "; ".join(f"{c.name}: {c.result}, {c.found} ({c.way_out})" for c in checks)
 
 
 def champion_of(registry: Registry, domain: str) -> Version:

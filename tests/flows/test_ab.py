@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -18,10 +19,11 @@ from flows import ab_server
 from flows.cli import app
 from tasks import ab_test as ab
 from tuneline import tracking
-from tuneline.errors import ABTestError, RegistryError
+from tuneline.errors import ABTestError, GateError, RegistryError
 from tuneline.registry import Registry
 from tuneline.release.ab.assignment import assign
 from tuneline.release.ab.config import ABTestConfig
+from tuneline.release.checks import GateCheck
 
 ROOT = Path(__file__).parents[2]
 RULES = ("p95_latency_s<=1.0", "error_rate<=0.02")
@@ -38,18 +40,24 @@ def domain(registry, tmp_path, request):
     name = request.node.name.partition("[")[0]
     (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
     for candidate in ("c1", "c2"):
-        registry.register(
-            name,
-            adapter=tmp_path,
-            candidate=candidate,
-            day=date(2025, 4, 1),
-            lineage={"base_model": "tiny"},
-            run_id=tracking.open_run(name, candidate),
-            description="A test.",
-            actor="ann",
-        )
+        register(registry, name, tmp_path, candidate)
     registry.promote(name, "1", actor="ann", reason="first", evidence="")
     return name
+
+
+def register(registry, domain, adapter, candidate, *checks, approval=False):
+    """A release with these checks of the gate."""
+    gate = {"checks": [*map(msgspec.to_builtins, checks)], "approval": approval}
+    return registry.register(
+        domain,
+        adapter=adapter,
+        candidate=candidate,
+        day=date(2025, 4, 1),
+        lineage={"base_model": "tiny", "gate": {**gate, "measured_against": None}},
+        run_id=tracking.open_run(domain, candidate),
+        description="A test.",
+        actor="ann",
+    )
 
 
 def tuneline(*words):
@@ -109,6 +117,31 @@ def test_a_challenger_that_wins_on_the_command_line_is_champion(registry, domain
     assert "promote" in json.loads(tuneline("status", domain, "--json").output)["outcome"]
     with pytest.raises(ABTestError, match=f"no test is running; {test.name}: promote"):
         tuneline("stop", domain)
+
+
+def test_a_challenger_that_fails_a_check_is_shown_to_no_user(registry, domain, tmp_path):
+    slow = GateCheck("latency", "fail", "p95 2.1 s; only 1 s are allowed", "a smaller model")
+    open_question = GateCheck("evaluation", "cannot tell", "+0.01", "more rows")
+    register(registry, domain, tmp_path, "c3", open_question, slow)
+    with pytest.raises(GateError, match=r"latency: fail, p95 2\.1 s.*a smaller model"):
+        begin(domain)
+    assert not registry.state(domain).tests
+    register(registry, domain, tmp_path, "c4", open_question)
+    assert begin(domain).start.to_version == "4"
+
+
+def test_a_test_that_is_won_waits_for_the_approval_that_the_profile_asks_for(
+    registry, domain, tmp_path
+):
+    release = register(registry, domain, tmp_path, "c3", approval=True).release
+    test = begin(domain)
+    tuneline("record", domain, write(tmp_path / "outcomes.jsonl", outcomes(test)))
+    with pytest.raises(GateError, match=f"tuneline approve {release}"):
+        tuneline("stop", domain)
+    assert registry.state(domain).running_test == test
+    registry.approve(domain, release, actor="bob", reason="read it", evidence="")
+    assert "the challenger is champion" in tuneline("stop", domain).output
+    assert registry.champion(domain).release == release
 
 
 def test_bad_rows_are_shown_and_end_with_exit_code_1(registry, domain, tmp_path):

@@ -7,7 +7,7 @@ from tuneline.release.promotion import Decision
 from tuneline.reports import GateVerdict
 
 EVALUATION, REGRESSIONS, FORGETTING = "evaluation", "regressions", "forgetting"
-APPROVAL = "approval"
+APPROVAL, CHAMPION = "approval", "champion"
 DECIDED = {EVALUATION, REGRESSIONS, FORGETTING}
 """Checks whose sentences and verdict a decision has already."""
 
@@ -52,9 +52,9 @@ def baseline_check(measured_against: str | None, champion: str | None) -> GateCh
     """
     if measured_against == champion:
         found = f"measured against {champion}, the champion" if champion else "no champion yet"
-        return GateCheck("champion", "pass", found)
+        return GateCheck(CHAMPION, "pass", found)
     return GateCheck(
-        "champion",
+        CHAMPION,
         "cannot tell",
         f"measured against {measured_against or 'the base model'}, but the champion is "
         f"{champion or 'none'} now",
