@@ -7,16 +7,8 @@ import pytest
 from tasks.drill import rehearse
 from tuneline import tracking
 from tuneline.errors import RegistryError
-from tuneline.registry import Registry
 
 SIGNED = {"actor": "ann", "reason": "better", "evidence": "digest"}
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNELINE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
-        yield Registry(tracking.tracking_uri())
 
 
 @pytest.fixture

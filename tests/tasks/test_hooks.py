@@ -8,25 +8,14 @@ import pytest
 from tasks import hooks
 from tuneline import tracking
 from tuneline.hooks import HooksConfig
-from tuneline.registry import Registry
 
 SIGNED = {"actor": "ann", "reason": "better", "evidence": "digest"}
 PRINTS = {"argv": [sys.executable, "-c", "import os; print(os.environ['TUNELINE_RELEASE'])"]}
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNELINE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
-        yield Registry(tracking.tracking_uri())
-
-
 @pytest.fixture
-def versions(registry, request, tmp_path):
+def versions(registry, request, adapter):
     """Two versions of a domain of the test's own."""
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
     domain = request.node.name
     return [
         registry.register(

@@ -9,7 +9,6 @@ import pytest
 from tasks import difference, status
 from tests.reporting.examples import facts
 from tuneline import tracking
-from tuneline.registry import Registry
 from tuneline.release.difference import Changed
 from tuneline.reports import save_report
 
@@ -17,18 +16,8 @@ SIGNED = {"actor": "ann", "reason": "better", "evidence": "digest"}
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNELINE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
-        yield Registry(tracking.tracking_uri())
-
-
 @pytest.fixture
-def register(registry, request, tmp_path):
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
+def register(registry, request, adapter):
     domain = request.node.name
 
     def register(candidate, **lineage):

@@ -10,26 +10,15 @@ from flows.summary import event_rows
 from tasks import promotion
 from tuneline import tracking
 from tuneline.errors import GateError, RegistryError
-from tuneline.registry import Registry
 from tuneline.release.checks import GateCheck
 
 PASSED = GateCheck("evaluation", "pass", "+0.81")
 FAILED = GateCheck("latency", "fail", "p95 2.1 s; only 1 s are allowed", "a smaller model")
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNELINE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
-        yield Registry(tracking.tracking_uri())
-
-
 @pytest.fixture
-def release(registry, request, tmp_path):
+def release(registry, request, adapter):
     """Registers releases of a domain of the test's own."""
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
     domain = request.node.originalname
 
     def register(candidate, *checks, against=None, approval=False):
