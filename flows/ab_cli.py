@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows import shell
+from flows.shell import Domain
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tasks.ab_test import Looked
 
-PIPE_WIDTH = 110
-"""Columns of tables where the output is no terminal."""
 MAX_BAD_SHOWN = 10
 
 app = typer.Typer(
     help="Test the challenger against the champion on real traffic.", no_args_is_help=True
 )
-Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
 
 
 @app.command()
@@ -90,7 +90,7 @@ def status(
         }
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
         return
-    console = _console()
+    console = shell.console()
     _print(looked, console)
     console.print(f"Picture: {folder / ab_test.PICTURE}", markup=False, soft_wrap=True)
 
@@ -111,7 +111,7 @@ def stop(
             f"{domain}: no test is running; {looked.test.name}: {looked.test.outcome}"
         )
     event = ab_test.finish(looked, whoami(), reason)
-    _print(looked, _console())
+    _print(looked, shell.console())
     champion = "the challenger is champion" if event.moves_champion else "the champion stays"
     typer.echo(f"{domain}: {looked.test.name} ended with '{event.verdict}', {champion}")
     for told in hooks.tell(domain, since=event.follows):
@@ -164,10 +164,3 @@ def _print(looked: "Looked", console: "Console") -> None:
         console.print(line, markup=False, soft_wrap=True)
     for row in looked.bad[:MAX_BAD_SHOWN]:
         console.print(f"  {row.place}: {row.reason}", markup=False, soft_wrap=True)
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)

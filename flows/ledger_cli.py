@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows import shell
+from flows.shell import AsJson, Domain
+
 if TYPE_CHECKING:
     from tuneline.registry import Registry
     from tuneline.release.event import Event
     from tuneline.release.ledger import LedgerState
 
-PIPE_WIDTH = 110
-"""Columns of tables where the output is no terminal."""
-
 app = typer.Typer()
-Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -39,7 +37,7 @@ def history(
     from flows.summary import event_rows, print_history
     from tuneline.release.past import parse_moment
 
-    state = _registry().state(domain)
+    state = shell.registry().state(domain)
     if picture:
         from tuneline.release.timeline import draw_timeline
 
@@ -49,7 +47,7 @@ def history(
     elif as_json:
         typer.echo(_json([full | _digests(e) for full, e in _paired(event_rows, state)]))
     else:
-        print_history(domain, state.events, _console())
+        print_history(domain, state.events, shell.console())
     if picture and not as_json:
         typer.echo(f"drawn: {picture}")
 
@@ -66,7 +64,7 @@ def why(
     from flows.summary import event_rows
     from tuneline.release.past import events_about
 
-    registry = _registry()
+    registry = shell.registry()
     domain, name = _locate(registry, model)
     state = registry.state(domain)
     events = events_about(state, name)
@@ -101,7 +99,7 @@ def verify(
 
     from tasks.release import whoami
 
-    registry = _registry()
+    registry = shell.registry()
     if reconcile and (event := registry.reconcile(domain, actor=whoami(), reason=reason or "none")):
         typer.echo(f"event {event.number}: {event.reason}", err=as_json)
     findings = registry.audit(domain, release)
@@ -172,17 +170,3 @@ def _digests(event: "Event") -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False)
-
-
-def _registry() -> "Registry":
-    from tuneline.registry import Registry
-    from tuneline.tracking import tracking_uri
-
-    return Registry(tracking_uri())
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)

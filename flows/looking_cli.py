@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows import shell
 from flows.shell import AsJson, console, has_prefect_server, prefect_server
 
 if TYPE_CHECKING:
@@ -26,10 +27,8 @@ def status(
 
     from flows.tables import print_table
     from tasks import status as reading
-    from tuneline.registry import Registry
-    from tuneline.tracking import tracking_uri
 
-    registry = Registry(tracking_uri())
+    registry = shell.registry()
     names = [domain] if domain else reading.domains(registry)
     next_runs = {}
     if names and has_prefect_server():

@@ -1,4 +1,4 @@
-"""What the command line's verbs share: a console, and the Prefect server that is there."""
+"""What the command line's verbs share: console, registry, and the Prefect server that is there."""
 
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rich.console import Console
+
+    from tuneline.registry import Registry
 
 PIPE_WIDTH = 110
 """Columns of tables where the output is no terminal."""
@@ -24,6 +26,14 @@ def console() -> "Console":
 
     found = Console()
     return found if found.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def registry() -> "Registry":
+    """Of the MLflow that the environment names."""
+    from tuneline.registry import Registry
+    from tuneline.tracking import tracking_uri
+
+    return Registry(tracking_uri())
 
 
 def has_prefect_server() -> bool:
