@@ -13,6 +13,7 @@ import pytest
 from tuneline import tracking
 from tuneline.errors import TrackingError
 from tuneline.records import write_records
+from tuneline.tracking import server
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,7 +128,7 @@ def test_a_server_that_is_not_there_is_told_within_seconds():
 
 
 def test_a_server_that_never_answers_is_told(monkeypatch):
-    monkeypatch.setattr(tracking, "HEALTH_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(server, "HEALTH_TIMEOUT_S", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(TrackingError, match="timed out"),
