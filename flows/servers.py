@@ -66,8 +66,8 @@ class Server:
             return False
 
     def process(self) -> ProcessId | None:
-        """The process that this workspace started, if it still runs."""
-        with suppress(FileNotFoundError):
+        """The process that this workspace started, if it still runs; a cut file names none."""
+        with suppress(FileNotFoundError, ValueError, TypeError):
             process = ProcessId(**json.loads(self.pid_file.read_text()))
             return process if process.is_alive() else None
         return None
