@@ -65,10 +65,10 @@ $(LLAMA_CPP)/.ready: constraints.txt | $(READY)
 	touch $@
 
 test: $(READY) ## Run the tests, in under ten minutes
-	$(BIN)/pytest -m "not slow and not gguf"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gguf"
 
 test-slow: $(READY) ## Run the tests that kill, preempt and start processes and servers, about eight minutes
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 test-gguf: $(READY) ## Run the tests that need llama.cpp (make gguf), in under three minutes
 	$(BIN)/pytest -m gguf

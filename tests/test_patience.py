@@ -12,6 +12,7 @@ from tuneline import tracking
 from tuneline.patience import PatientClient
 
 
+@pytest.mark.slow
 def test_a_call_waits_for_a_database_that_another_process_has_locked_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

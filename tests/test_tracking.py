@@ -109,6 +109,7 @@ def test_runs_of_dead_processes_are_closed_and_others_left_alone(domain):
     assert tracking.open_run(domain, "gone") == gone
 
 
+@pytest.mark.slow
 def test_processes_that_first_use_a_sqlite_file_at_once_all_can(tmp_path):
     code = "import sys; from tuneline import tracking; tracking.connect(sys.argv[1])"
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/new/mlflow.db"]

@@ -178,5 +178,5 @@ class Retrains(RuleBasedStateMachine):
 
 TestRetrains = Retrains.TestCase
 TestRetrains.settings = settings(
-    max_examples=25, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=15, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
 )

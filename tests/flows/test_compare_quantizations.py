@@ -21,6 +21,8 @@ from tuneline.tracking import open_run, tracking_uri
 ROOT = Path(__file__).parent.parent.parent
 DOMAIN = "small"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def released(prefect_server: str) -> Version:

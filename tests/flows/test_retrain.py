@@ -180,6 +180,7 @@ def test_only_what_follows_a_changed_setting_runs_again(first: Retrained):
     assert not {"prepare data", "train", "merge candidate"} & rerun
 
 
+@pytest.mark.slow
 def test_a_candidate_worse_than_the_champion_is_refused_with_reasons(
     first: Retrained, client: MlflowClient
 ):

@@ -71,6 +71,7 @@ with ThreadPoolExecutor(2) as pool:
 """
 
 
+@pytest.mark.slow
 def test_promotions_from_processes_and_threads_at_once_make_one_chain(registry, domain, adapter):
     numbers = [version.number for version in register_all(registry, domain, adapter, 4)]
     writers = [

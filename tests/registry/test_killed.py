@@ -1,8 +1,11 @@
 """Whoever is killed between two calls to MLflow leaves the old state or the new one."""
 
+import pytest
+
 from tests.registry.acting import JUDGED, WHO, aliases, kill_everywhere, register, register_all
 
 
+@pytest.mark.slow
 def test_a_registration_killed_after_any_call_is_one_version(registry, domain, adapter):
     def register_one(victim, n_calls):
         register(victim, domain, adapter, f"c{n_calls}")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import TRAINING
 from tuneline.base_model import BaseModelRef
 from tuneline.machine import this_machine
@@ -34,6 +36,7 @@ train(model, records[:32], records[32:], config, this_machine(), Path(out), stop
 """
 
 
+@pytest.mark.slow
 def test_a_preempted_training_goes_on_as_if_it_had_not_been(
     tiny_model: BaseModelRef, records: list[Record], trained, tmp_path: Path
 ):
