@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from prefect.client.schemas.objects import FlowRun
-from prefect.deployments import run_deployment
-from prefect.runtime import flow_run
 
+from tasks.child_runs import run_to_end
 from tasks.preflight import forecast_for
 from tasks.release import find_baseline
 from tasks.stage import StageRun, store
@@ -42,7 +40,6 @@ GPU_STAGES = frozenset({"train", "merge", "answers", "quantize", "fidelity"})
 """Stages that run on the GPU machine only; pre-flight needs none, and looks again at later runs."""
 FOLDER = "gpu"
 """Of the workspace: calls and answers."""
-POLL_S = 5.0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -170,20 +167,10 @@ def _run(work: Work, domain: str, call: str) -> None:
         "fresh_name": fresh_inputs().get("fresh"),
     }
     assert work.deployment is not None
-    run = run_deployment(
-        work.deployment,
-        parameters=parameters,
-        timeout=None,
-        poll_interval=POLL_S,
-        idempotency_key=f"{flow_run.id}-a{flow_run.run_count}",
-        as_subflow=True,
-    )
-    assert isinstance(run, FlowRun)  # outside of async code it is no coroutine
-    state = run.state
-    if state is None or not state.is_completed():
-        ended = state.name if state else "unknown"
-        tracking.close_runs_of(domain, str(run.id), f"its flow run {run.name} is {ended}")
-        said = (state and state.message) or "no reason was given"
+    run, state = run_to_end(work.deployment, parameters)
+    if not state.is_completed():
+        tracking.close_runs_of(domain, str(run.id), f"its flow run {run.name} is {state.name}")
+        said = state.message or "no reason was given"
         raise TrainingError(f"the GPU part ({work.deployment}, flow run {run.name}) failed: {said}")
 
 
