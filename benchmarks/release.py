@@ -33,6 +33,8 @@ RESULTS = Path(__file__).parent / "results" / "release.json"
 PROMOTIONS, WRITERS = 50, 5
 """Promotions at once, and the processes that their threads are in."""
 READERS, VERSIONS, ROLLBACKS = 2, 4, 10
+GIVE_UP_S = 1800.0
+"""After which a writer that is always overtaken, or has lost its server, is an error."""
 READS_PER_LEDGER = 1000
 """A new ledger after so many: reading one takes time that grows with its events."""
 
@@ -101,10 +103,10 @@ def promote_at_once(uri: str, pool: Executor) -> dict[str, Any]:
 
 def promote_all(uri: str, domain: str, keys: list[str]) -> dict[str, int]:
     """Promote once per key, all at the same time; returns the event that each was told."""
-    registry = Registry(uri)
+    registry, deadline = Registry(uri), time.monotonic() + GIVE_UP_S
 
     def promote(key: str) -> int:
-        while True:
+        while time.monotonic() < deadline:
             version = str(random.randint(1, VERSIONS))
             try:
                 return registry.promote(
@@ -112,6 +114,7 @@ def promote_all(uri: str, domain: str, keys: list[str]) -> dict[str, int]:
                 ).number
             except RegistryError:  # overtaken, or champion already
                 time.sleep(random.uniform(0, 2))
+        raise TimeoutError(f"{key} was not written in {GIVE_UP_S:.0f} s")
 
     with ThreadPoolExecutor(len(keys)) as threads:
         return dict(zip(keys, threads.map(promote, keys), strict=True))
@@ -152,11 +155,11 @@ def read_often(uri: str, domain: str, n: int, seconds: float) -> list[Read]:
 
 def change_without_pause(uri: str, domain: str, stop: str) -> int:
     """Promote and roll back from two threads until the file is there; returns events written."""
-    registry = Registry(uri)
+    registry, deadline = Registry(uri), time.monotonic() + GIVE_UP_S
 
     def change(seed: int) -> int:
         dice, n = random.Random(seed), 0
-        while not Path(stop).exists():
+        while not Path(stop).exists() and time.monotonic() < deadline:
             try:
                 if dice.random() < 0.5:
                     registry.rollback(domain, actor="writer", reason="")
