@@ -1,7 +1,9 @@
 import pytest
 
 from tests.data.line import Line
+from tests.data.rows import source_of
 from tuneline.base_model import BaseModelConfig, materialize_tokenizer
+from tuneline.data.config import DataConfig
 from tuneline.store import Store
 
 
@@ -11,6 +13,22 @@ def line(tmp_path):
 
     def make(**settings):
         return Line(tmp_path, **settings)
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "workspace")
+
+
+@pytest.fixture
+def config_of(tmp_path):
+    """Makes the settings of a data stage over rows in one file."""
+
+    def make(rows, **settings):
+        source = source_of(tmp_path / "rows.jsonl", rows, "civil-code")
+        return DataConfig.model_validate({"sources": [source], **settings})
 
     return make
 
