@@ -1,7 +1,6 @@
 """Training, answers and quantization of a retraining, on the machine with the GPU."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from prefect import flow
 
@@ -18,27 +17,12 @@ from tasks import (
     release,
     training,
 )
-from tasks.evaluation import Evaluated
-from tasks.quantization import Compared
-from tasks.release import Baseline, TrackedRun
+from tasks.measured import Measured
+from tasks.release import TrackedRun
 from tasks.stage import collected_stages
 from tuneline.base_model import BaseModelRef
 from tuneline.profile import Profile, load_profile
-from tuneline.reports import Comparison, Forgetting, Look
 from tuneline.store import StageOutput, fresh
-
-
-class Measured(NamedTuple):
-    """A candidate, trained and measured."""
-
-    adapter: StageOutput
-    baseline: Baseline
-    look: Look
-    evaluated: Sequence[Evaluated]
-    lost: StageOutput
-    comparisons: Sequence[Comparison]
-    forgetting: Forgetting | None
-    compared: Compared
 
 
 @flow(name="gpu-part", flow_run_name="GPU part of {profile}")
@@ -67,8 +51,8 @@ def gpu_part(
         key = training.candidate_key(settings, splits, base)
         with release.tracked(settings, key) as run:
             dead_runs.own(run.run_id)
-            made = measure(settings, splits, checked, base, run)
-    champion = made.baseline.champion
+            measured = measure(settings, splits, checked, base, run)
+    champion = measured.baseline.champion
     gpu.reply(call, key, champion.number if champion else None, stages)
 
 
@@ -102,4 +86,17 @@ def measure(
     forgetting = guards.ask_general(models[0], merged, settings, splits)
     compared = quantization.compare_quantizations(merged, settings, splits, evaluated[-1])
     quantization.log(run.run_id, compared)
-    return Measured(adapter, baseline, look, evaluated, lost, comparisons, forgetting, compared)
+    return Measured(
+        candidate=key,
+        splits=splits,
+        checked=checked,
+        base=base,
+        adapter=adapter,
+        baseline=baseline,
+        look=look,
+        evaluated=evaluated,
+        lost=lost,
+        comparisons=comparisons,
+        forgetting=forgetting,
+        quantizations=compared.report,
+    )

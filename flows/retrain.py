@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -23,7 +24,10 @@ from tasks import (
     run_log,
     training,
 )
+from tasks.gate import Gated
 from tasks.lineage import lineage_of
+from tasks.measured import Measured
+from tasks.release import Baseline, Candidate, Released, TrackedRun
 from tasks.stage import StageRun, collected_stages
 from tasks.turns import turn_of
 from tuneline.profile import Profile, load_profile
@@ -71,6 +75,15 @@ class Retrained:
     """Why a candidate that passed is not champion; empty where it is, or did not pass."""
 
 
+class Settled(NamedTuple):
+    """What became of a candidate."""
+
+    gated: Gated
+    released: Released
+    page: Path
+    """The release report."""
+
+
 @flow(name="retrain", flow_run_name="retrain {profile}")
 @fails_in_one_sentence
 def retrain(
@@ -110,50 +123,74 @@ def _retrain(settings: Profile, work: gpu.Work, major: bool) -> Retrained:
             key = training.candidate_key(settings, splits, base)
             with release.tracked(settings, key) as run:
                 dead_runs.own(run.run_id)
-                made = measure(settings, splits, checked, base, run)
-                adapter, comparisons = made.adapter, made.comparisons
-                forgetting, look, baseline = made.forgetting, made.look, made.baseline
-                quantizations = made.compared.report
-                measured = report.Measured(
-                    splits, checked, adapter, made.evaluated, comparisons, quantizations,
-                    forgetting, look,
-                )  # fmt: skip
-                decision, checks = gate.decide(settings, measured)
-                run.log_reports(splits, adapter, made.evaluated, made.lost, look)
-                candidate = release.Candidate(
-                    key,
-                    training.adapter_of(adapter),
-                    lineage_of(settings, splits, base, adapter)
-                    | gate.record(decision, checks, baseline.champion, settings),
-                    run.run_id,
-                    major,
-                )
-                facts = report.gather(settings, measured, decision, candidate, checks)
-                candidate = report.with_card(candidate, facts, settings)
-                released = release.record(settings, candidate, baseline, decision, facts.digest)
-                page = report.publish(facts, candidate, released)
+                measured = measure(settings, splits, checked, base, run)
+                settled = _settle(settings, measured, run, major)
+    _tell(settings, measured.baseline, settled.released)
+    version = settled.released.version
+    run_log.keep(settings.domain, work.profile, key, version.number if version else None, stages)
+    return _retrained(settings.domain, measured, settled, stages, run)
+
+
+def _settle(settings: Profile, measured: Measured, run: TrackedRun, major: bool) -> Settled:
+    """Decide on what was measured, and write down the verdict and what follows from it."""
+    gated = gate.decide(settings, measured)
+    run.log_reports(
+        measured.splits, measured.adapter, measured.evaluated, measured.lost, measured.look
+    )
+    candidate = _candidate(settings, measured, gated, run, major)
+    facts = report.gather(settings, measured, gated, candidate)
+    candidate = report.with_card(candidate, facts, settings)
+    released = release.record(settings, candidate, measured.baseline, gated.decision, facts.digest)
+    return Settled(gated, released, report.publish(facts, candidate, released))
+
+
+def _candidate(
+    settings: Profile, measured: Measured, gated: Gated, run: TrackedRun, major: bool
+) -> Candidate:
+    """The adapter, with all that decided it and what the gate says of it."""
+    made_of = lineage_of(settings, measured.splits, measured.base, measured.adapter)
+    return Candidate(
+        key=measured.candidate,
+        adapter=training.adapter_of(measured.adapter),
+        lineage=made_of | gate.record(gated, measured.baseline.champion, settings),
+        run_id=run.run_id,
+        is_major=major,
+    )
+
+
+def _tell(settings: Profile, baseline: Baseline, released: Released) -> None:
+    """Tell the hooks what changed, and ask for an approval where one is needed."""
     hooks.tell(settings.domain, settings.hooks, since=baseline.head)
     if released.version and released.needs_approval:
         approval.request(released.version.release, settings.gate.approval_timeout_h)
-    number = released.version.number if released.version else None
-    run_log.keep(settings.domain, work.profile, key, number, stages)
+
+
+def _retrained(
+    domain: str,
+    measured: Measured,
+    settled: Settled,
+    stages: Sequence[StageRun],
+    run: TrackedRun,
+) -> Retrained:
+    """Put together what a retraining did."""
+    splits, released = measured.splits, settled.released
     return Retrained(
         data=data.report_of(splits),
-        training=training.report_of(adapter),
-        comparisons=comparisons,
-        quantizations=quantizations,
-        decision=decision,
+        training=training.report_of(measured.adapter),
+        comparisons=measured.comparisons,
+        quantizations=measured.quantizations,
+        decision=settled.gated.decision,
         version=released.version,
         alias=released.alias,
         stages=tuple(stages),
         places={
-            "release report": str(page),
-            **release.places(splits, made.evaluated, made.lost, run),
+            "release report": str(settled.page),
+            **release.places(splits, measured.evaluated, measured.lost, run),
         },
-        forecast=preflight.measured_rows(checked, adapter),
-        forgetting=forgetting,
-        look=look,
-        domain=settings.domain,
-        checks=checks,
+        forecast=preflight.measured_rows(measured.checked, measured.adapter),
+        forgetting=measured.forgetting,
+        look=measured.look,
+        domain=domain,
+        checks=settled.gated.checks,
         note=released.note,
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from tasks import preflight
 from tasks.artifacts import Row, show_table, show_text
-from tasks.report import Measured
+from tasks.measured import Measured
 from tuneline.data.prepare import report_of
 from tuneline.profile import Profile
 from tuneline.registry import Version
@@ -43,21 +43,18 @@ def decide(settings: Profile, measured: Measured) -> Gated:
         licenses=tuple(_licenses(measured)),
     )
     checks = check_all(evidence, settings.gate)
-    assert measured.look is not None
     guarded = guard(evaluated, comparison, settings.gate, measured.forgetting, measured.look)
     decision = apply(guarded, checks)
     _show(settings.domain, Gated(decision, checks))
     return Gated(decision, checks)
 
 
-def record(
-    decision: Decision, checks: Sequence[GateCheck], champion: Version | None, settings: Profile
-) -> dict[str, Any]:
+def record(gated: Gated, champion: Version | None, settings: Profile) -> dict[str, Any]:
     """What a release keeps of its gate, for its lineage: `tuneline promote` looks at it later."""
     return {
-        "verdict": decision.verdict,
+        "verdict": gated.decision.verdict,
         RECORD: {
-            "checks": msgspec.to_builtins(checks),
+            "checks": msgspec.to_builtins(gated.checks),
             "measured_against": champion.release if champion else None,
             "approval": settings.gate.approval,
         },

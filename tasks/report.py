@@ -1,16 +1,16 @@
 """The release report: numbers before the registry decides, a page when the release has a name."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from tasks import preflight, training
 from tasks.artifacts import show_text
-from tasks.evaluation import Evaluated
+from tasks.gate import Gated
+from tasks.measured import Measured
 from tasks.release import Candidate, Released
 from tasks.stage import network_task, stage, store
 from tuneline import tracking
@@ -19,20 +19,11 @@ from tuneline.data.prepare import report_of
 from tuneline.errors import TrackingError
 from tuneline.pages.rendering import write_page
 from tuneline.profile import Profile
-from tuneline.release.checks import GateCheck
-from tuneline.release.promotion import Decision
 from tuneline.reporting.answers import choose_rows
 from tuneline.reporting.card import model_card
 from tuneline.reporting.facts import Outcome, ReleaseFacts, brief, few_answers, flatten
 from tuneline.reporting.html_report import render
-from tuneline.reports import (
-    Comparison,
-    Forgetting,
-    Look,
-    QuantizationReport,
-    ReviewReport,
-    save_report,
-)
+from tuneline.reports import ReviewReport, save_report
 from tuneline.store import StageOutput, code_version
 
 log = logging.getLogger(__name__)
@@ -51,25 +42,8 @@ ORIGINS = (
 """Keys of a lineage that the page shows."""
 
 
-class Measured(NamedTuple):
-    """What a retraining built and measured, before the decision."""
-
-    splits: StageOutput
-    checked: StageOutput
-    adapter: StageOutput
-    evaluated: Sequence[Evaluated]
-    comparisons: Sequence[Comparison]
-    quantizations: QuantizationReport | None
-    forgetting: Forgetting | None = None
-    look: Look | None = None
-
-
 def gather(
-    settings: Profile,
-    measured: Measured,
-    decision: Decision,
-    candidate: Candidate,
-    checks: tuple[GateCheck, ...] = (),
+    settings: Profile, measured: Measured, gated: Gated, candidate: Candidate
 ) -> ReleaseFacts:
     """Put together what the decision rests on; its digest is the evidence in the ledger."""
     scores = {model.report.name: model.scores for model in measured.evaluated}
@@ -77,11 +51,11 @@ def gather(
     rows = choose_rows(scores, deciding.candidate.name, deciding.baseline.name, mask)
     return ReleaseFacts(
         domain=settings.domain,
-        decision=decision,
+        decision=gated.decision,
         comparisons=tuple(measured.comparisons),
         data=brief(report_of(measured.splits)),
         training=training.report_of(measured.adapter),
-        quantizations=measured.quantizations and few_answers(measured.quantizations, mask),
+        quantizations=few_answers(measured.quantizations, mask),
         rows=rows,
         n_rows=len(scores[deciding.candidate.name]),
         confidence=1 - settings.gate.alpha,
@@ -89,7 +63,7 @@ def gather(
         forgetting=measured.forgetting,
         look=measured.look,
         origins=flatten(candidate.lineage, ORIGINS),
-        checks=checks,
+        checks=gated.checks,
     )
 
 
