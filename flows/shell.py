@@ -1,4 +1,4 @@
-"""What the command line's verbs share: console, registry, and the Prefect server that is there."""
+"""What the command line's verbs share: arguments, settings, console, registry, Prefect server."""
 
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,11 @@ PIPE_WIDTH = 110
 """Columns of tables where the output is no terminal."""
 
 Domain = Annotated[str, typer.Argument(help="Domain, such as lawyer.")]
+ProfileName = Annotated[str, typer.Argument(help="A file of profiles/ without its ending.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as training.epochs."),
+]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -54,3 +59,10 @@ def prefect_server() -> "AbstractContextManager[Any]":
     if PREFECT_API_URL.value() or not servers.PREFECT.is_ready():
         return nullcontext()
     return temporary_settings({PREFECT_API_URL: f"{servers.PREFECT.url}/api"})
+
+
+def overrides_of(settings: list[str] | None) -> dict[str, Any]:
+    """What `--set` asks for: setting -> value."""
+    from tuneline.profile import parse_override
+
+    return dict(parse_override(text) for text in settings or [])
