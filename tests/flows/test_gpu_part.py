@@ -1,9 +1,5 @@
 """The GPU part as a deployment: called by a parent that looks at another machine than its own."""
 
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 from flows.retrain import retrain
 from flows.setting_up import REAPER, set_up
 from tasks import gpu
+from tests.flows.conftest import StartWorker
 from tuneline import machine
 from tuneline.errors import StoreError
 from tuneline.store import workspace
@@ -24,30 +21,12 @@ def test_a_gpu_machine_without_the_callers_workspace_stops_before_any_work():
         gpu.accept("a call that was never written here")
 
 
-@pytest.fixture
-def worker(prefect_server: str, tmp_path: Path):
-    """A process worker of the pool `gpu`, with all deployments."""
-    env = os.environ | {
-        "PREFECT_API_URL": prefect_server,
-        "TUNELINE_WORKSPACE": str(tmp_path),
-        "TUNELINE_ROOT": str(ROOT),
-    }
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    set_up(n_gpus=1)
-    subprocess.run([*prefect, "deploy", "--all"], cwd=ROOT, env=env, check=True, timeout=240)
-    process = subprocess.Popen(
-        [*prefect, "worker", "start", "--pool", "gpu"], cwd=ROOT, env=env, start_new_session=True
-    )
-    yield process
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(60)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_the_parent_finds_what_the_gpu_part_built_and_calls_it_only_when_something_changed(
-    worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    start_worker("gpu")
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("TUNELINE_WORKSPACE", str(tmp_path))
     here = replace(machine.this_machine(), attention="sdpa")
