@@ -28,6 +28,12 @@ def register_all(registry, domain, adapter, n):
     return [register(registry, domain, adapter, f"c{i}") for i in range(1, n + 1)]
 
 
+def champion_and_challenger(registry, domain, adapter):
+    """Version 1 as champion and version 2 as challenger."""
+    champion, _ = register_all(registry, domain, adapter, 2)
+    registry.promote(domain, champion.number, **JUDGED)
+
+
 def aliases(registry, domain):
     found = registry.client.get_registered_model(domain).aliases
     return {alias: str(version) for alias, version in found.items()}
@@ -68,3 +74,24 @@ def kill_everywhere(registry, action):
             pass
         yield n_calls
         n_calls += 1
+
+
+def check_that_a_killed_rollback_happened_or_did_not(registry, domain, adapter):
+    """Roll back, killed after each call to MLflow in turn; what is left is all or nothing."""
+    for version in register_all(registry, domain, adapter, 2):
+        registry.promote(domain, version.number, **JUDGED)
+
+    def roll_back(victim, n_calls):
+        victim.rollback(domain, key="one night", **WHO)
+
+    outcomes = []
+    for _ in kill_everywhere(registry, roll_back):
+        champion = registry.champion(domain)
+        is_rolled_back = registry.history(domain)[-1].kind == "rollback"
+        assert champion.number == ("1" if is_rolled_back else "2")
+        assert aliases(registry, domain) == {"champion": champion.number}
+        outcomes.append(is_rolled_back)
+    assert outcomes == sorted(outcomes)
+    assert outcomes[0] is False
+    assert sum(event.kind == "rollback" for event in registry.history(domain)) == 1
+    assert registry.drift(domain) == []

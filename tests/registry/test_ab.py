@@ -1,35 +1,19 @@
 """A/B tests in the ledger of a real MLflow registry in SQLite."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.registry.acting import JUDGED, WHO, Killed, KilledClient, aliases
-from tuneline import tracking
+from tests.registry.acting import JUDGED, WHO, aliases, champion_and_challenger, kill_everywhere
 from tuneline.errors import RegistryError
-from tuneline.registry import Registry
 
 
 @pytest.fixture
-def domain(registry, tmp_path, request):
+def domain(registry, domain, adapter):
     """A domain of its own with version 1 as champion and 2 as challenger."""
-    name = request.node.name
-    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
-    for candidate in ("c1", "c2"):
-        registry.register(
-            name,
-            adapter=tmp_path,
-            candidate=candidate,
-            day=date(2025, 4, 1),
-            lineage={"base_model": "tiny"},
-            run_id=tracking.open_run(name, candidate),
-            description="A test.",
-            actor="ann",
-        )
-    registry.promote(name, "1", **JUDGED)
-    return name
+    champion_and_challenger(registry, domain, adapter)
+    return domain
 
 
 def test_a_won_test_is_one_event_and_the_aliases_follow(registry, domain):
@@ -115,15 +99,12 @@ def test_a_verdict_and_a_promotion_at_once_never_both_move_the_champion(registry
 
 def test_a_won_test_killed_after_any_call_is_won_and_in_service_or_still_running(registry, domain):
     test = registry.start_test(domain, "2", plan="{}", **WHO)
-    outcomes, is_done = [], False
-    while not is_done:
-        victim = Registry(registry.uri)
-        victim.client = KilledClient(victim.client, len(outcomes))
-        try:
-            victim.end_test(domain, test.name, "promote", **JUDGED)
-            is_done = True
-        except Killed:
-            pass
+
+    def end(victim, n_calls):
+        victim.end_test(domain, test.name, "promote", **JUDGED)
+
+    outcomes = []
+    for _ in kill_everywhere(registry, end):
         champion, state = registry.champion(domain).number, registry.state(domain)
         assert (champion, state.running_test is None) in {("1", False), ("2", True)}
         assert aliases(registry, domain)["champion"] == champion

@@ -2,7 +2,11 @@
 
 import pytest
 
-from tests.registry.acting import JUDGED, WHO, aliases, kill_everywhere, register, register_all
+from tests.registry.acting import (
+    check_that_a_killed_rollback_happened_or_did_not,
+    kill_everywhere,
+    register,
+)
 
 
 @pytest.mark.slow
@@ -21,19 +25,4 @@ def test_a_registration_killed_after_any_call_is_one_version(registry, domain, a
 
 
 def test_a_rollback_killed_after_any_call_happened_or_did_not(registry, domain, adapter):
-    for version in register_all(registry, domain, adapter, 2):
-        registry.promote(domain, version.number, **JUDGED)
-
-    def roll_back(victim, n_calls):
-        victim.rollback(domain, key="one night", **WHO)
-
-    outcomes = []
-    for _ in kill_everywhere(registry, roll_back):
-        champion = registry.champion(domain)
-        is_rolled_back = registry.history(domain)[-1].kind == "rollback"
-        assert champion.number == ("1" if is_rolled_back else "2")
-        assert aliases(registry, domain) == {"champion": champion.number}
-        outcomes.append(is_rolled_back)
-    assert outcomes == sorted(outcomes)
-    assert outcomes[0] is False
-    assert sum(event.kind == "rollback" for event in registry.history(domain)) == 1
+    check_that_a_killed_rollback_happened_or_did_not(registry, domain, adapter)

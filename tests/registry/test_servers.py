@@ -6,7 +6,13 @@ import pytest
 
 from benchmarks.registry_servers import has_postgres, mlflow_server, postgres
 from benchmarks.release import change_without_pause, read_often, shown
-from tests.registry.acting import JUDGED, WHO, aliases, kill_everywhere, register_all
+from tests.registry.acting import (
+    JUDGED,
+    WHO,
+    aliases,
+    check_that_a_killed_rollback_happened_or_did_not,
+    register_all,
+)
 from tuneline.errors import RegistryError
 from tuneline.registry import Registry
 from tuneline.release.ledger import states
@@ -79,18 +85,4 @@ def test_what_is_read_under_changes_was_true_at_one_time(registry, domain, adapt
 
 
 def test_a_rollback_killed_after_any_call_happened_or_did_not(registry, domain, adapter):
-    for version in register_all(registry, domain, adapter, 2):
-        registry.promote(domain, version.number, **JUDGED)
-
-    def roll_back(victim, n_calls):
-        victim.rollback(domain, key="one night", **WHO)
-
-    outcomes = []
-    for _ in kill_everywhere(registry, roll_back):
-        champion = registry.champion(domain)
-        outcomes.append(registry.history(domain)[-1].kind == "rollback")
-        assert champion.number == ("1" if outcomes[-1] else "2")
-        assert aliases(registry, domain) == {"champion": champion.number}
-    assert outcomes == sorted(outcomes)
-    assert outcomes[0] is False
-    assert registry.drift(domain) == []
+    check_that_a_killed_rollback_happened_or_did_not(registry, domain, adapter)
