@@ -1,71 +1,19 @@
 import dataclasses
-import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
 
-from tuneline.data import showing
+from tests.data.examples import ATTACK, drop, finding, report
+from tests.pages import check_nesting, check_that_it_stands_alone, section
 from tuneline.data.advice import WAYS_OUT
-from tuneline.data.drops import EXCERPT_CHARS, Drop, Finding
-from tuneline.data.excerpts import excerpt, mark_changes, shorten
 from tuneline.data.fates import REASONS
 from tuneline.data.html_report import MAX_LISTED, N_EXAMPLES, STAGES, write_html
-from tuneline.pages.revealing import reveal
 from tuneline.reports import (
     Certificate,
-    Cluster,
-    Conflict,
     DataReport,
-    FileReport,
-    Leak,
     LeakCheck,
 )
-
-ATTACK = "<script>alert('租赁')</script>"
-VOID = {"meta", "link", "br", "hr", "img", "input"}
-
-
-def report(**changes):
-    leak = Leak("rows.jsonl:71", "rows.jsonl:72", "near_duplicate", f"leaked {ATTACK}")
-    check = LeakCheck("train", "earlier holdouts", 7171, 7272, 73, 0, (leak,))
-    whole = DataReport(
-        n_read=12_345,
-        n_kept=12_000,
-        dropped={
-            "cleaning": {"refusal": 111},
-            "formats": {"missing_answer": 201, ATTACK: 33},
-        },
-        splits={"train": {"faq": 9_601}, "validation": {"faq": 1_198}, "holdout": {"faq": 1_201}},
-        sources={"faq": {"read": 12_345, "kept": 12_000}},
-        n_conflicts=44,
-        files=(FileReport("rows.jsonl", "faq", "jsonl.gz", "gb18030", "alpaca", "d", 12_345, 234),),
-        findings={"nfc": {"mended": 55}, "phone": {"reported": 66}},
-        languages={"zh": 11_077, "en": 923},
-        labels={"faq": {ATTACK: 8_800, "不公平": 880}},
-        tokens={"512": 9_911, "1024": 1_089, "2048": 1_000},
-        n_truncated=1_000,
-        max_tokens=1024,
-        cluster_sizes={"2": 321, "19": 1},
-        clusters=(Cluster(19, "rows.jsonl:81", f"cluster {ATTACK}", ("rows.jsonl:82",)),),
-        conflicts=(Conflict(ATTACK, ("是", "否"), ("rows.jsonl:91", "rows.jsonl:92")),),
-        certificate=Certificate((check,), 0.8, "a1" * 32, "b2" * 32, "c3" * 32),
-    )
-    return dataclasses.replace(whole, **changes)
-
-
-def drop(n=1, reason="refusal", **changes):
-    messages = [
-        {"role": "user", "content": "押金不退怎么办？"},
-        {"role": "assistant", "content": ATTACK},
-    ]
-    one = Drop("faq", f"rows.jsonl:{n}", "cleaning", reason, f"detail {n}", {"messages": messages})
-    return dataclasses.replace(one, **changes)
-
-
-def finding(before, after, rule="nfc", action="mended"):
-    return Finding("faq", "rows.jsonl:5", rule, action, before, after)
 
 
 @pytest.fixture
@@ -79,36 +27,12 @@ def page_of(tmp_path):
     return write
 
 
-def section(page, name):
-    return re.search(rf'<section id="{name}">.*?</section>', page, re.DOTALL).group()
-
-
-class Nesting(HTMLParser):
-    """Raises where an end tag does not close the last open one."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
 def test_the_page_asks_nobody_for_anything(page_of):
-    page = page_of(drops=[drop()], findings=[finding("a", "b")])
-    assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<img|<iframe", page)
-    assert re.findall(r'(?:src|href)="([^#][^"]*)"', page) == ["data:,"]
-    assert "default-src 'none'" in page
+    check_that_it_stands_alone(page_of(drops=[drop()], findings=[finding("a", "b")]))
 
 
 def test_the_tags_of_the_page_are_nested(page_of):
-    parser = Nesting()
-    parser.feed(page_of(drops=[drop()], findings=[finding("a", "b")]))
-    assert parser.open == []
+    check_nesting(page_of(drops=[drop()], findings=[finding("a", "b")]))
 
 
 def test_text_of_rows_is_escaped_wherever_it_stands(page_of):
@@ -213,49 +137,6 @@ def test_equal_inputs_give_equal_pages(page_of):
     assert page_of(drops=[drop()]) == page_of(drops=[drop()])
 
 
-def test_an_excerpt_is_the_last_question_and_answer_or_the_raw_row():
-    turns = [{"content": text} for text in ("old", "old answer", "q\n\nq", "a" * 200)]
-    assert excerpt({"messages": turns}) == f"q q → {'a' * 79}…"
-    assert excerpt({"instruction": "押金"}) == '{"instruction": "押金"}'
-    assert excerpt("{broken") == "{broken"
-    assert excerpt({"messages": "text"}) == '{"messages": "text"}'
-    assert excerpt(None) == "null"
-
-
-def test_personal_data_of_dropped_rows_is_masked():
-    assert "13812345678" not in shorten("请拨打 13812345678 联系")
-    assert "13812345678" not in excerpt({"instruction": "电话 13812345678"})
-
-
-def test_marked_parts_join_to_both_texts():
-    marked = mark_changes("<p>the court held</p>", "the court held")
-    assert [tuple(part) for part in marked.before] == [
-        ("<p>", True),
-        ("the court held", False),
-        ("</p>", True),
-    ]
-    assert [tuple(part) for part in marked.after] == [("the court held", False)]
-
-
-def test_short_islands_between_changes_are_marked_with_them():
-    marked = mark_changes("see 12-34 now", "see ab-cd now")
-    assert [part.text for part in marked.before if part.is_changed] == ["12-34"]
-
-
-def test_the_cut_end_of_an_excerpt_is_no_change():
-    text = "".join(chr(0x4E00 + n) for n in range(200))
-    marked = mark_changes(f"\u200b{text}"[:160], text[:160])
-    assert [tuple(part) for part in marked.before if part.is_changed] == [(r"\u200b", True)]
-    assert [part for part in marked.after if part.is_changed] == []
-
-
-def test_unseen_characters_are_spelled_out():
-    assert reveal("a\u202eb\x00") == r"a\u202eb\x00"
-    assert reveal("é", is_changed=True) == "é"
-    assert reveal("e\u0301 \n", is_changed=True) == r"e\u0301␣↵"
-    assert reveal("👩\u200d⚖ a\n") == "👩\u200d⚖ a\n"
-
-
 def test_rows_and_text_for_the_run_page():
     from tasks.artifacts import data_text, file_rows, leak_rows
 
@@ -289,8 +170,3 @@ def test_every_stage_that_drops_has_its_place_in_the_funnel_and_its_way_out(page
     left = [part.index(f"{12_345 - 1_000 * n:,}") for n in range(1, len(stages) + 1)]
     assert left == sorted(left)
     assert part.index(">semantic dedup<") < part.index(">leakage<")
-
-
-def test_there_is_one_way_to_shorten_a_text():
-    assert showing.shorten is shorten
-    assert len(shorten("a " * 500)) == EXCERPT_CHARS

@@ -2,17 +2,15 @@ import dataclasses
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
 
+from tests.pages import check_nesting, check_that_it_stands_alone, section
 from tests.reporting.examples import ATTACK, facts, outcome, report, review
 from tuneline.release.promotion import Decision
 from tuneline.reporting.facts import ReleaseFacts, few_answers
 from tuneline.reporting.html_report import render
 from tuneline.reports import ALL, Comparison, load_report, save_report
-
-VOID = {"meta", "link", "br", "line", "polyline"}
 
 
 @pytest.fixture(scope="module")
@@ -20,36 +18,12 @@ def page():
     return render(facts(), outcome(), (review(),))
 
 
-def section(page, name):
-    return re.search(rf'<section id="{name}">.*?</section>', page, re.DOTALL).group()
-
-
-class Nesting(HTMLParser):
-    """Raises where an end tag does not close the last open one."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-
 def test_the_page_needs_nothing_but_itself_and_no_script(page):
-    assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<img|<iframe", page)
-    assert re.findall(r'(?:src|href)="([^#][^"]*)"', page) == ["data:,"]
-    assert "default-src 'none'" in page
+    check_that_it_stands_alone(page)
 
 
 def test_the_tags_are_nested_and_every_link_has_its_section(page):
-    parser = Nesting()
-    parser.feed(page)
-    assert parser.open == []
+    check_nesting(page)
     assert set(re.findall(r'href="#(\w+)"', page)) == set(re.findall(r'<section id="(\w+)"', page))
 
 
