@@ -38,13 +38,13 @@ app.add_typer(metrics_app, name="metrics")
 def main() -> None:
     """Run the command; an error that a user can act on is one sentence and exit code 1."""
     from tuneline.errors import TunelineError
-    from tuneline.tracking import refusal, tracking_uri
+    from tuneline.tracking import diagnosis, tracking_uri
 
     _set_up_terminal()
     try:
         app()
     except Exception as error:
-        known = error if isinstance(error, TunelineError) else refusal(error, tracking_uri())
+        known = error if isinstance(error, TunelineError) else diagnosis(error, tracking_uri())
         if known is None:
             raise
         typer.echo(f"error: {known}", err=True)

@@ -8,6 +8,7 @@ from prefect.states import Failed
 
 from tuneline.errors import TunelineError
 from tuneline.store import disk_full, is_disk_full, workspace
+from tuneline.tracking import diagnosis, tracking_uri
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,4 +36,6 @@ def fails_in_one_sentence(run: Callable[P, R]) -> Callable[P, R]:
 def _known(error: Exception) -> TunelineError | None:
     if isinstance(error, TunelineError):
         return error
-    return disk_full(workspace(), "the run's records") if is_disk_full(error) else None
+    if is_disk_full(error):
+        return disk_full(workspace(), "the run's records")
+    return diagnosis(error, tracking_uri())

@@ -104,7 +104,7 @@ def test_a_user_without_the_permission_is_told_so_in_one_sentence(
             Registry(signed_in).promote("tax", "challenger", evidence="digest", **WHO)
         with pytest.raises(MlflowException) as caught:
             tracking.open_run("tax", "c2")
-    assert "does not let this user do that" in str(tracking.refusal(caught.value, signed_in))
+    assert "does not let this user do that" in str(tracking.diagnosis(caught.value, signed_in))
     assert Registry(signed_in).champion("tax") is None
 
 

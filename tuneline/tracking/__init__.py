@@ -33,7 +33,7 @@ from tuneline.tracking.runs import (
 from tuneline.tracking.server import (
     check_server,
     connect,
-    refusal,
+    diagnosis,
     tracking_uri,
     without_password,
 )
@@ -52,6 +52,7 @@ __all__ = [
     "close_dead_runs",
     "close_runs_of",
     "connect",
+    "diagnosis",
     "find_runs",
     "flow_runs_elsewhere",
     "log_artifacts",
@@ -60,7 +61,6 @@ __all__ = [
     "log_params",
     "open_run",
     "read_artifact",
-    "refusal",
     "run",
     "run_link",
     "set_tags",

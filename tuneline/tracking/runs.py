@@ -62,12 +62,22 @@ def run(domain: str, key: str, *, name: str = "", tags: Mapping[str, str] = {}) 
     try:
         yield run_id
     except Exception:
-        client.set_terminated(run_id, "FAILED")
+        _end(client, run_id, "FAILED")
         raise
     except BaseException:
-        client.set_terminated(run_id, "KILLED")
+        _end(client, run_id, "KILLED")
         raise
     client.set_terminated(run_id, "FINISHED")
+
+
+def _end(client: "MlflowClient", run_id: str, status: str) -> None:
+    """The error on the way out is the one to tell of; a run left RUNNING is closed by the next."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_terminated(run_id, status)
+    except MlflowException as error:
+        log.warning("tracking: run=%s stays open: %s", run_id, str(error).partition(":")[0])
 
 
 @contextmanager

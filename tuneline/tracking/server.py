@@ -97,15 +97,24 @@ def _check_access(client: "MlflowClient", uri: str) -> None:
     try:
         client.search_experiments(max_results=1)
     except MlflowException as error:
-        raise refusal(error, uri) or error from None
+        raise diagnosis(error, uri) or error from None
 
 
-def refusal(error: BaseException, uri: str) -> TrackingError | None:
-    """What to do about an error by which the server refuses a user; None for other errors."""
-    reason = _REFUSALS.get(getattr(error, "error_code", ""))
-    return (
-        TrackingError(f"the MLflow server at {without_password(uri)} {reason}") if reason else None
-    )
+def diagnosis(error: BaseException, uri: str) -> TrackingError | None:
+    """What to do about an error by which the server refuses a user, or that comes of its absence.
+
+    None for other errors.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if reason := _REFUSALS.get(getattr(error, "error_code", "")):
+        return TrackingError(f"the MLflow server at {without_password(uri)} {reason}")
+    try:
+        if isinstance(error, MlflowException):
+            check_server(uri)
+    except TrackingError as gone:
+        return gone
+    return None
 
 
 _REFUSALS = {
