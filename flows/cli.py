@@ -16,6 +16,7 @@ from flows.operations_cli import app as operations_app
 from flows.release_cli import app as release_app
 from flows.retraining_cli import app as retraining_app
 from flows.servers_cli import app as servers_app
+from flows.shell import known
 
 app = typer.Typer(
     help="Retrain, measure, release and roll back domain language models.",
@@ -37,17 +38,13 @@ app.add_typer(metrics_app, name="metrics")
 
 def main() -> None:
     """Run the command; an error that a user can act on is one sentence and exit code 1."""
-    from tuneline.errors import TunelineError
-    from tuneline.tracking import diagnosis, tracking_uri
-
     _set_up_terminal()
     try:
         app()
     except Exception as error:
-        known = error if isinstance(error, TunelineError) else diagnosis(error, tracking_uri())
-        if known is None:
+        if (sentence := known(error)) is None:
             raise
-        typer.echo(f"error: {known}", err=True)
+        typer.echo(f"error: {sentence}", err=True)
         sys.exit(1)
 
 

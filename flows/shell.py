@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from tuneline.errors import TunelineError
     from tuneline.registry import Registry
 
+PREFECT_TIMEOUT_S = 10.0
 PIPE_WIDTH = 110
 """Columns of tables where the output is no terminal."""
 
@@ -51,14 +53,55 @@ def has_prefect_server() -> bool:
 
 
 def prefect_server() -> "AbstractContextManager[Any]":
-    """Use the configured Prefect server, else the local one if it runs, else none."""
+    """Use the configured Prefect server, else the local one if it runs, else none.
+
+    Raises:
+        TunelineError: One is configured and does not answer.
+    """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from flows import servers
 
+    check_prefect()
     if PREFECT_API_URL.value() or not servers.PREFECT.is_ready():
         return nullcontext()
     return temporary_settings({PREFECT_API_URL: f"{servers.PREFECT.url}/api"})
+
+
+def check_prefect() -> None:
+    """Fail within seconds where the configured Prefect server does not answer.
+
+    Raises:
+        TunelineError: Names its address, and the ways out.
+    """
+    import httpx
+    from prefect.settings import PREFECT_API_URL
+
+    from tuneline.errors import TunelineError
+
+    if not (url := PREFECT_API_URL.value()):
+        return
+    try:
+        httpx.get(f"{url}/health", timeout=PREFECT_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise TunelineError(
+            f"no Prefect server answers at {url} ({error}); start it and run again, which takes up "
+            "what is done, or unset PREFECT_API_URL to run without one"
+        ) from error
+
+
+def known(error: Exception) -> "TunelineError | None":
+    """What a user can do about an error; None where nobody knows."""
+    from tuneline.errors import TunelineError
+    from tuneline.tracking import diagnosis, tracking_uri
+
+    if isinstance(error, TunelineError):
+        return error
+    try:
+        check_prefect()
+    except TunelineError as gone:
+        return gone
+    return diagnosis(error, tracking_uri())
 
 
 def overrides_of(settings: list[str] | None) -> dict[str, Any]:

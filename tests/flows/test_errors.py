@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import cli
+from flows.shell import prefect_server
+from tuneline.errors import TunelineError
 from tuneline.registry import Registry
 from tuneline.tracking import tracking_uri
 
@@ -122,3 +125,12 @@ def test_a_tracking_server_that_does_not_answer_is_one_sentence(
 
 def _nothing_registered() -> None:
     assert Registry(tracking_uri()).history("errors") == []
+
+
+def test_a_prefect_server_that_does_not_answer_is_named_with_the_way_out():
+    away = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
+    with (
+        temporary_settings(away),
+        pytest.raises(TunelineError, match=r"answers at http://127\.0\.0\.1:9/api.*unset PREFECT_"),
+    ):
+        prefect_server()
