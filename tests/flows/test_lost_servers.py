@@ -4,15 +4,14 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from benchmarks.registry_servers import free_port
+from tests.flows.conftest import Server, wait_until
 from tuneline.processes import kill_tree
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,67 +20,6 @@ AWAY_S = 15.0
 WAIT_S = 250.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-class Server:
-    """A server that can be killed and started again, on the same port, database and files."""
-
-    def __init__(self, arguments: list[str], health: str, log: Path, env: Mapping[str, str] = {}):
-        self.command, self.health, self.log = [sys.executable, "-m", *arguments], health, log
-        self.env = {**os.environ, **env}
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.env)
-        wait(self.answers, "the server does not answer")
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.health, timeout=2):
-                return True
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        kill_tree(self.process.pid)
-        self.process.wait()
-
-
-@pytest.fixture
-def mlflow(tmp_path: Path) -> Iterator[Server]:
-    """An MLflow server; its files are in `server/artifacts`."""
-    folder, uri = tmp_path / "server", f"http://127.0.0.1:{free_port()}"
-    folder.mkdir()
-    arguments = [
-        *("mlflow", "server", "--workers", "1", "--port", uri.rpartition(":")[2]),
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", str(folder / "artifacts")),
-    ]
-    env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = Server(arguments, f"{uri}/health", folder / "log", env)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def prefect(tmp_path: Path) -> Iterator[Server]:
-    """A Prefect server with a database of its own."""
-    uri = f"http://127.0.0.1:{free_port()}"
-    arguments = ["prefect", "server", "start", "--port", uri.rpartition(":")[2]]
-    env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": f"{uri}/api"}
-    server = Server(arguments, f"{uri}/api/health", tmp_path / "log", env)
-    yield server
-    server.kill()
-
-
-def wait(holds: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.05)
-
-
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -107,7 +45,7 @@ def start(prefect_server: str, tmp_path: Path) -> Iterator[Start]:
 
 def wait_for_training(workspace: Path) -> None:
     complete = "work/train-*/checkpoints/checkpoint-*/COMPLETE"
-    wait(lambda: bool(list(workspace.glob(complete))), "training did not begin")
+    wait_until(lambda: bool(list(workspace.glob(complete))), "training did not begin", WAIT_S)
 
 
 def ended(run: "subprocess.Popen[str]") -> tuple[str, str]:
@@ -164,7 +102,11 @@ def test_artifacts_that_cannot_be_stored_for_a_minute_are_stored_later(
     run = start(MLFLOW_TRACKING_URI=uri)
     wait_for_training(tmp_path)
     artifacts.write_text("a file where the server wants its folder")
-    wait(lambda: bool(list(tmp_path.glob("store/fidelity/*/manifest.json"))), "nothing quantized")
+    wait_until(
+        lambda: bool(list(tmp_path.glob("store/fidelity/*/manifest.json"))),
+        "nothing quantized",
+        WAIT_S,
+    )
     time.sleep(60)
     assert run.poll() is None, run.communicate()
     artifacts.unlink()

@@ -4,24 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.flows.conftest import wait_until
+
 ROOT = Path(__file__).parent.parent.parent
 SETTINGS = ["training.n_processes=2", "training.max_steps=9999", "training.method=lora"]
 LEFT_OVER_S = 60.0
-
-
-def wait_until(holds: Callable[[], bool], what: str, timeout_s: float) -> float:
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < timeout_s, what
-        time.sleep(0.1)
-    return time.monotonic() - started
 
 
 def training_in(workspace: Path) -> list[int]:
