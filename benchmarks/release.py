@@ -35,6 +35,8 @@ PROMOTIONS, WRITERS = 50, 5
 READERS, VERSIONS, ROLLBACKS = 2, 4, 10
 GIVE_UP_S = 1800.0
 """After which a writer that is always overtaken, or has lost its server, is an error."""
+MAX_WAIT_S = 60.0
+"""Between two tries of a writer that was overtaken; they grow, and are random."""
 READS_PER_LEDGER = 1000
 """A new ledger after so many: reading one takes time that grows with its events."""
 
@@ -106,6 +108,7 @@ def promote_all(uri: str, domain: str, keys: list[str]) -> dict[str, int]:
     registry, deadline = Registry(uri), time.monotonic() + GIVE_UP_S
 
     def promote(key: str) -> int:
+        n_lost = 0
         while time.monotonic() < deadline:
             version = str(random.randint(1, VERSIONS))
             try:
@@ -113,7 +116,8 @@ def promote_all(uri: str, domain: str, keys: list[str]) -> dict[str, int]:
                     domain, version, actor=key, reason="", evidence="", key=key
                 ).number
             except RegistryError:  # overtaken, or champion already
-                time.sleep(random.uniform(0, 2))
+                n_lost += 1
+                time.sleep(random.uniform(0, min(2.0**n_lost, MAX_WAIT_S)))
         raise TimeoutError(f"{key} was not written in {GIVE_UP_S:.0f} s")
 
     with ThreadPoolExecutor(len(keys)) as threads:
