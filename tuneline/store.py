@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,13 @@ def code_version(*modules: str) -> dict[str, str]:
 
 
 def _source(file: Path) -> str:
+    found = file.stat()
+    return _source_of(file, found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _source_of(file: Path, mtime_ns: int, size: int) -> str:
+    """Parsed once per state of the file: twenty stages of a run ask for the same modules."""
     text = file.read_text(encoding="utf-8")
     return ast.dump(ast.parse(text)) if file.suffix == ".py" else text
 
