@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.registry_servers import free_port
-from flows.setting_up import set_up
 from tuneline.processes import kill_tree
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,6 +26,8 @@ def start_worker(prefect_server: str, tmp_path: Path) -> Iterator[StartWorker]:
         "TUNELINE_WORKSPACE": str(tmp_path),
         "TUNELINE_ROOT": str(ROOT),
     }
+    from flows.setting_up import set_up  # Prefect binds its log to what pytest captures meanwhile
+
     set_up(n_gpus=1)
     subprocess.run([*PREFECT, "deploy", "--all"], cwd=ROOT, env=env, check=True, timeout=240)
     workers = []
@@ -78,6 +78,8 @@ class Server:
 @pytest.fixture
 def mlflow(tmp_path: Path) -> Iterator[Server]:
     """An MLflow server; its files are in `server/artifacts`."""
+    from benchmarks.registry_servers import free_port
+
     folder, uri = tmp_path / "server", f"http://127.0.0.1:{free_port()}"
     folder.mkdir()
     arguments = [
@@ -94,6 +96,8 @@ def mlflow(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def prefect(tmp_path: Path) -> Iterator[Server]:
     """A Prefect server with a database of its own."""
+    from benchmarks.registry_servers import free_port
+
     uri = f"http://127.0.0.1:{free_port()}"
     arguments = ["prefect", "server", "start", "--port", uri.rpartition(":")[2]]
     env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": f"{uri}/api"}
