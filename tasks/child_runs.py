@@ -34,6 +34,8 @@ def run_to_end(deployment: str, parameters: Mapping[str, Any]) -> tuple[FlowRun,
         try:
             while (state := client.read_flow_run(run.id).state) is None or not state.is_final():
                 time.sleep(POLL_S)
+        except Exception:  # Prefect is away: the child goes on, and the next attempt takes it up
+            raise
         except BaseException:
             client.set_flow_run_state(run.id, Cancelling(message="Its parent was stopped."))
             log.warning("flow run %s is cancelled, its parent was stopped", run.name)
