@@ -97,11 +97,21 @@ def known(error: Exception) -> "TunelineError | None":
 
     if isinstance(error, TunelineError):
         return error
-    try:
-        check_prefect()
-    except TunelineError as gone:
-        return gone
+    if _is_of_prefect(error):
+        try:
+            check_prefect()
+        except TunelineError as gone:
+            return gone
     return diagnosis(error, tracking_uri())
+
+
+def _is_of_prefect(error: Exception) -> bool:
+    """Whether a Prefect server that does not answer could be the reason."""
+    import httpx
+    from prefect.exceptions import PrefectException
+
+    is_told = str(error).startswith("Failed to reach API")  # a bare RuntimeError of its client
+    return is_told or isinstance(error, httpx.TransportError | PrefectException)
 
 
 def overrides_of(settings: list[str] | None) -> dict[str, Any]:
