@@ -143,13 +143,7 @@ def child(kind: str, profile: str, folder: str, domain: str) -> dict[str, float]
     command += ["--child", kind, "--domain", domain]
     env = os.environ | {"TUNELINE_WORKSPACE": folder, "PREFECT_LOGGING_LEVEL": "ERROR"}
     began = time.monotonic()
-    done = subprocess.run(
-        [*command, "--child", kind, "--domain", domain],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     wall_s = time.monotonic() - began
     if done.returncode:
         raise RuntimeError(f"{kind}: {done.stderr[-3000:]}")
