@@ -49,7 +49,7 @@ def collected_stages() -> Iterator[list[StageRun]]:
 
 
 def stage(
-    name: str, *, timeout_s: int, run_name: str | None = None
+    name: str, *, timeout_s: int, run_name: str | None = None, holds_model: bool = False
 ) -> Callable[[Callable[P, StageOutput]], Callable[P, StageOutput]]:
     """Make a task of a function that returns a stage's output.
 
@@ -60,6 +60,7 @@ def stage(
         name: Shown in the Prefect UI.
         timeout_s: Seconds after which the task fails.
         run_name: Name of each run, with parameters such as `{model.name}`; default `name`.
+        holds_model: Its memory is to be given back when the stage was built.
     """
 
     def decorate(build: Callable[P, StageOutput]) -> Callable[P, StageOutput]:
@@ -73,7 +74,7 @@ def stage(
         def run(*args: P.args, **kwargs: P.kwargs) -> State[StageOutput]:
             started = time.monotonic()
             output = build(*args, **kwargs)
-            if not output.is_reused:
+            if holds_model and not output.is_reused:
                 free_memory()
             wall_s = time.monotonic() - started
             done = StageRun(task_run.name, output.stage, output.key, output.is_reused, wall_s)

@@ -45,7 +45,7 @@ def candidate_key(settings: Profile, splits: StageOutput, base: BaseModelRef) ->
     return digest_of(_training_inputs(settings, splits, base))
 
 
-@stage("train", timeout_s=7 * 24 * 3600)
+@stage("train", timeout_s=7 * 24 * 3600, holds_model=True)
 def train(
     settings: Profile,
     splits: StageOutput,
@@ -91,7 +91,7 @@ def merged_model(
     return ModelArtifact(name, output.path, output.digest)
 
 
-@stage("merge", run_name="merge {name}", timeout_s=3600)
+@stage("merge", run_name="merge {name}", timeout_s=3600, holds_model=True)
 def merge(name: str, base: BaseModelRef, adapter: Path, splits: StageOutput | None) -> StageOutput:
     """Merge an adapter into its 16-bit base, checked on records of the validation split.
 

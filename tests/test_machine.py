@@ -52,8 +52,9 @@ def test_a_cpu_that_only_emulates_bfloat16_computes_in_float32(
     platform: str, has_bf16: bool, dtype: str, monkeypatch
 ):
     monkeypatch.setattr(machine_module.platform, "machine", lambda: platform)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    features = {"avx512bf16": has_bf16}
+    monkeypatch.setattr(machine_module, "get_host_cpu_features", lambda: features)
+    monkeypatch.setattr(machine_module, "_has_cuda", lambda: False)
     assert machine_module._look.__wrapped__() == Machine("cpu", dtype, "eager", True)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuneline.errors import BaseModelError
-from tuneline.machine import Machine, quiet_libraries
+from tuneline.machine import Machine, pass_over_imports, quiet_libraries
 from tuneline.store import Store, code_version, file_digests, package_versions
 
 if TYPE_CHECKING:
@@ -80,9 +80,12 @@ def materialize(config: BaseModelConfig, store: Store) -> BaseModelRef:
         return BaseModelRef(_download(config), digest, config.name)
     if config.source == "folder":
         return BaseModelRef(Path(config.name), digest, config.name)
-    quiet_libraries()
-    write = {"package": _convert_gguf, "random": _write_random}[config.source]
-    output = store.build("base_model", {"base_model": digest}, lambda out: write(config, out))
+
+    def write(out: Path) -> None:
+        quiet_libraries()
+        {"package": _convert_gguf, "random": _write_random}[config.source](config, out)
+
+    output = store.build("base_model", {"base_model": digest}, write)
     return BaseModelRef(output.path, digest, config.name)
 
 
@@ -151,6 +154,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """
     from transformers import AutoTokenizer
 
+    quiet_libraries()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     _check_template(tokenizer, str(folder))
     return tokenizer
@@ -174,6 +178,8 @@ def load_model(folder: Path, machine: Machine, **kwargs: Any) -> "PreTrainedMode
     """
     from transformers import AutoModelForCausalLM
 
+    quiet_libraries()
+    pass_over_imports()
     if _is_gptq(folder):
         kwargs = {"quantization_config": _auto_round_config(), **kwargs}
     with warnings.catch_warnings():

@@ -1,5 +1,6 @@
 """What this machine can do, decided in one place: device, dtype, optimizer, attention."""
 
+import ctypes
 import gc
 import importlib.util
 import logging
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
+
+from llvmlite.binding import get_host_cpu_features
 
 if TYPE_CHECKING:
     import torch
@@ -79,18 +82,27 @@ def this_machine() -> Machine:
 @cache
 def _look() -> Machine:
     """Look once at the hardware and the installed packages."""
-    import torch
-
-    quiet_libraries()
-
     has_bitsandbytes = _is_there("bitsandbytes")
-    if torch.cuda.is_available():
+    if _has_cuda():
+        import torch
+
         dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
         return Machine(
             "cuda", dtype, _cuda_attention(), has_bitsandbytes, _is_there("liger_kernel")
         )
     # Eager attention is 20 % faster than SDPA on short sequences on CPU.
     return Machine("cpu", _cpu_dtype(), "eager", has_bitsandbytes)
+
+
+def _has_cuda() -> bool:
+    """Whether torch can use a GPU; it takes seconds to import, and need not where no driver is."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _is_there(package: str) -> bool:
@@ -104,12 +116,9 @@ def _cuda_attention() -> str:
 
 def _cpu_dtype() -> str:
     """bfloat16 where the CPU multiplies in it; emulated it would be slower than float32."""
-    import torch
-
     if platform.machine() not in {"x86_64", "AMD64"}:
         return "bfloat16"
-    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    return "bfloat16" if has_bf16() else "float32"
+    return "bfloat16" if get_host_cpu_features().get("avx512bf16") else "float32"
 
 
 def quiet_libraries() -> None:
@@ -128,6 +137,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     is_cpu_allocator = "DefaultCPUAllocator" in str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or is_cpu_allocator
+
+
+@cache
+def pass_over_imports() -> None:
+    """Let garbage collection leave out what is imported, once per process, before the first model.
+
+    It would look through these modules, half a second, at each collection, and they stay.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def free_memory() -> None:

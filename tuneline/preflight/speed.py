@@ -57,10 +57,11 @@ class Speed(NamedTuple):
 def this_hardware(machine: Machine) -> Hardware:
     """Look at the GPU or the processor."""
     import psutil
-    import torch
 
     cores = psutil.cpu_count() or 1
     if machine.device == "cuda":
+        import torch
+
         gpu = torch.cuda.get_device_properties(0)
         return Hardware(gpu.name, cores, gpu.total_memory / 2**20)
     total_mib = psutil.virtual_memory().total / 2**20
