@@ -9,6 +9,7 @@ from prefect import flow
 from tasks import base_model, quantization, training
 from tasks import replay as replaying
 from tasks.release import fetch_adapter
+from tasks.variants import check
 from tuneline.registry import Version
 from tuneline.reports import QuantizationReport
 
@@ -49,7 +50,7 @@ def compare_quantizations(
     recorded = replaying.find(domain, release)
     chosen = {"quantization.variants": list(variants)} if variants else {}
     settings = replaying.settings_of(recorded, {**(overrides or {}), **chosen})
-    quantization.check(settings)
+    check(settings)
     base = base_model.get(settings.base_model)
     splits = replaying.find_data(settings, recorded, False)
     adapter = fetch_adapter(recorded.version)

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 
 from flows.one_sentence import fails_in_one_sentence
-from tasks import base_model, data, evaluation, guards, training
+from tasks import base_model, comparison, data, guards, training
 from tasks import replay as replaying
 from tasks.release import fetch_adapter
 from tuneline.profile import load_profile
@@ -54,7 +54,7 @@ def evaluate_release(
     merged = training.merged_model(recorded.version.release, base, adapter, splits)
     look = guards.count_look(settings, splits, recorded.version.candidate)
     models = [base_model.untrained(base), merged]
-    evaluated = evaluation.evaluate_all(models, settings, splits)
-    lost = evaluation.list_regressions(settings, evaluated[-1].folder, evaluated[0].folder)
-    comparisons = evaluation.compare(settings, evaluated, lost)
+    evaluated = comparison.evaluate_all(models, settings, splits)
+    lost = comparison.list_regressions(settings, evaluated[-1].folder, evaluated[0].folder)
+    comparisons = comparison.compare(settings, evaluated, lost)
     return EvaluatedRelease(recorded.version, evaluated[-1].report, comparisons, look)

@@ -7,9 +7,9 @@ from prefect import flow
 from flows.one_sentence import fails_in_one_sentence
 from tasks import (
     base_model,
+    comparison,
     data,
     dead_runs,
-    evaluation,
     gpu,
     guards,
     preflight,
@@ -80,9 +80,9 @@ def measure(
     merged = training.merged_model("candidate", base, training.adapter_of(adapter), splits)
     models = [base_model.untrained(base), *champion, merged]
     look = guards.count_look(settings, splits, key)
-    evaluated = evaluation.evaluate_all(models, settings, splits)
-    lost = evaluation.list_regressions(settings, evaluated[-1].folder, evaluated[-2].folder)
-    comparisons = evaluation.compare(settings, evaluated, lost)
+    evaluated = comparison.evaluate_all(models, settings, splits)
+    lost = comparison.list_regressions(settings, evaluated[-1].folder, evaluated[-2].folder)
+    comparisons = comparison.compare(settings, evaluated, lost)
     forgetting = guards.ask_general(models[0], merged, settings, splits)
     compared = quantization.compare_quantizations(merged, settings, splits, evaluated[-1])
     quantization.log(run.run_id, compared)

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import base_model, quantization, training
+from tasks import base_model, training, variants
 from tasks import replay as replaying
 from tasks.release import fetch_adapter
 from tasks.replay import Recorded
@@ -69,7 +69,7 @@ def source_of(recorded: Recorded, form: str) -> Path:
         return merged.folder
     settings = replaying.settings_of(recorded, {"quantization.variants": [form]})
     splits = replaying.find_data(settings, recorded, False)
-    return quantization.make_all(merged, settings, splits)[form].folder
+    return variants.make_all(merged, settings, splits)[form].folder
 
 
 def _adapter(recorded: Recorded) -> Path:
