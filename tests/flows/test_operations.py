@@ -1,6 +1,8 @@
 """Retrainings as people steer them: afresh, explained, refused in one sentence, and on a signal."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from prefect.automations import Automation, CallWebhook, EventTrigger, Posture
 from prefect.blocks.webhook import Webhook
@@ -53,6 +56,18 @@ def test_an_unchanged_run_says_that_no_input_of_a_stage_changed(first: Retrained
     assert {e.why for e in found if e.inputs} == {
         f"none of its {len(e.inputs)} inputs changed" for e in found if e.inputs
     }
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch is asked for the GPU's name")
+def test_an_unchanged_run_imports_nothing_that_takes_seconds(first: Retrained, profile: str):
+    code = (
+        "import sys; from flows.retrain import retrain; retrain(sys.argv[1]); "
+        "print({'torch', 'transformers', 'scipy.stats', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, profile], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_a_changed_setting_is_the_reason_of_what_ran_again_and_of_nothing_else(
