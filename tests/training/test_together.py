@@ -28,7 +28,7 @@ from tuneline.training.launch import launch, run_job
 def test_two_processes_learn_as_one_and_a_killed_rank_ends_both(
     tiny_model: BaseModelRef, sides: Path, job, tmp_path: Path
 ):
-    """Sums are taken in another order; else the curves would be equal to the last digit."""
+    """Sums are taken in another order, and rounded to bfloat16 where the CPU has it."""
     one = tmp_path / "one"
     one.mkdir()
     launch(tiny_model, sides, ONE, this_machine(), one)
@@ -48,9 +48,9 @@ def test_two_processes_learn_as_one_and_a_killed_rank_ends_both(
     run_job(two, lambda done, total: steps.append(done))
     assert steps == list(range(kept, ONE.max_steps + 1)), "rank 0 tells, and no other"
     curves = [[loss for _, loss in report_of(out).losses] for out in (one, two.out)]
-    assert curves[1] == pytest.approx(curves[0], abs=1e-3)
+    assert curves[1] == pytest.approx(curves[0], rel=1e-3)
     measured = [report_of(out).validation_losses[-1][1] for out in (one, two.out)]
-    assert measured[1] == pytest.approx(measured[0], abs=1e-3)
+    assert measured[1] == pytest.approx(measured[0], rel=1e-3)
     assert {path.name for path in two.out.iterdir()} == {path.name for path in one.iterdir()}
 
 
@@ -100,7 +100,7 @@ def test_a_second_machine_joins_and_both_learn_as_one(
         second.kill()
         second.wait()
     curves = [[loss for _, loss in report_of(folder).losses] for folder in (one, out)]
-    assert curves[1] == pytest.approx(curves[0], abs=1e-3)
+    assert curves[1] == pytest.approx(curves[0], rel=1e-3)
 
 
 def free_port() -> int:
