@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.registry.acting import JUDGED, WHO, aliases, register, register_all
 from tuneline.errors import RegistryError
+from tuneline.registry import Registry, chain
+from tuneline.registry.reader import RegistryReader
 
 
 def test_registering_twice_gives_one_version_with_its_files_and_lineage(registry, domain, adapter):
@@ -106,11 +109,43 @@ def test_a_deleted_champion_does_not_stop_a_rollback(registry, domain, adapter):
     assert aliases(registry, domain) == {"champion": one.number}
 
 
-def test_a_deleted_event_is_an_error(registry, domain, adapter):
+def test_a_deleted_event_is_an_error_in_the_next_process(registry, domain, adapter):
     register_all(registry, domain, adapter, 2)
     registry.client.delete_model_version(f"{domain}-ledger", "1")
+    registry.client = _client_of_another_process(registry)
     with pytest.raises(RegistryError, match="event 1 is missing"):
         registry.state(domain)
+
+
+def test_a_ledger_is_read_once_and_then_what_is_new(registry, domain, adapter, monkeypatch):
+    one, _ = register_all(registry, domain, adapter, 2)
+    other = RegistryReader(registry.uri)
+    other.client = _client_of_another_process(registry)
+    assert other.state(domain) == registry.state(domain)
+    registry.promote(domain, one.number, **JUDGED)
+    conditions: list[str] = []
+    search = other.client.search_model_versions
+
+    def watched(condition: str, **more):
+        conditions.append(condition)
+        return search(condition, **more)
+
+    monkeypatch.setattr(other.client, "search_model_versions", watched)
+    assert other.state(domain).champion == one.number
+    assert conditions == [f"name = '{domain}-ledger' and version_number >= 2"]
+    assert other.state(domain) == chain.read_all(other.client, domain)
+
+
+def test_a_ledger_restored_from_an_older_backup_is_read_anew(registry, domain, adapter):
+    one, _ = register_all(registry, domain, adapter, 2)
+    registry.promote(domain, one.number, **JUDGED)
+    registry.client.delete_model_version(f"{domain}-ledger", "3")
+    state = registry.state(domain)
+    assert (state.head, state.champion) == (2, None)
+
+
+def _client_of_another_process(registry: Registry) -> MlflowClient:
+    return MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
 
 
 def test_names_that_no_version_has_are_errors(registry, domain, adapter):

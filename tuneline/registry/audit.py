@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from tuneline.entries import search_entries
 from tuneline.errors import RegistryError
 from tuneline.registry import verification
-from tuneline.registry.chain import read_state
+from tuneline.registry.chain import read_all
 from tuneline.registry.mirroring import find_differences
 from tuneline.registry.versions import read_version
 from tuneline.release.ledger import LedgerState
@@ -47,7 +47,7 @@ def audit(
             unset: all.
     """
     try:
-        state = read_state(client, domain)
+        state = read_all(client, domain)
     except RegistryError as error:
         return (Finding("ledger", str(error), "restore the MLflow database from a backup"),)
     numbers = [state.resolve(name) for name in names] if names else list(state.releases())

@@ -1,4 +1,4 @@
-"""A domain's ledger in MLflow: read as a whole, written by compare-and-swap."""
+"""A domain's ledger in MLflow: read from its first event on, written by compare-and-swap."""
 
 import logging
 import random
@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from tuneline.entries import add_entry, search_entries
 from tuneline.release.event import Event, from_tags, to_tags
@@ -26,11 +27,44 @@ MAX_ATTEMPTS = 100
 """Writes lost to other writers before one gives up."""
 
 
+_read: WeakKeyDictionary[Any, dict[str, LedgerState]] = WeakKeyDictionary()
+"""Client -> domain -> its ledger as it was read last."""
+
+
 def read_state(client: "MlflowClient", domain: str) -> LedgerState:
-    """Champion, challenger and events of a domain, as its ledger tells them."""
+    """Champion, challenger and events of a domain, as its ledger tells them.
+
+    Events never change, so a process reads each of them once: while the last one is as it was, only
+    those behind it are fetched. What was edited or deleted before it is for `read_all` to find.
+    """
+    read = _read.setdefault(client, {})
+    known = read.get(domain)
+    state = _read_on(client, domain, known) if known and known.last else None
+    read[domain] = state or read_all(client, domain)
+    return read[domain]
+
+
+def read_all(client: "MlflowClient", domain: str) -> LedgerState:
+    """The same from the first event on.
+
+    Raises:
+        RegistryError: A number is missing: someone deleted an event.
+    """
     check_domain(domain)
-    entries = search_entries(client, f"{domain}-ledger")
-    return replay(from_tags(domain, int(entry.version), entry.tags) for entry in entries)
+    return replay(_events(client, domain))
+
+
+def _read_on(client: "MlflowClient", domain: str, known: LedgerState) -> LedgerState | None:
+    """The ledger behind what is known; None where that is not there any more."""
+    assert known.last is not None
+    found = _events(client, domain, known.last.number)
+    return replay(found[1:], known) if found[:1] == [known.last] else None
+
+
+def _events(client: "MlflowClient", domain: str, first: int = 1) -> list[Event]:
+    behind = f" and version_number >= {first}" if first > 1 else ""
+    entries = search_entries(client, f"{domain}-ledger", behind)
+    return [from_tags(domain, int(entry.version), entry.tags) for entry in entries]
 
 
 def append(client: "MlflowClient", event: Event) -> Event:

@@ -62,6 +62,12 @@ class LedgerState:
         """The test that nothing has ended yet."""
         return self.tests[-1] if self.tests and self.tests[-1].end is None else None
 
+    @property
+    def last(self) -> Event | None:
+        """The last event, valid or not."""
+        ends = (*self.events[-1:], *self.void[-1:])
+        return max(ends, key=lambda event: event.number, default=None)
+
     def by_key(self, key: str) -> Event | None:
         """The valid event with this key."""
         return next((event for event in self.events if event.key == key), None)
@@ -98,8 +104,8 @@ class LedgerState:
         return version
 
 
-def replay(events: Iterable[Event]) -> LedgerState:
-    """Fold a ledger from its first event.
+def replay(events: Iterable[Event], state: LedgerState | None = None) -> LedgerState:
+    """Fold a ledger from its first event, or from the state that earlier ones have left.
 
     An event is valid if and only if it follows the last valid event before it. So of several
     writers that saw one head the first in the ledger wins, and every reader agrees on who that is.
@@ -107,9 +113,9 @@ def replay(events: Iterable[Event]) -> LedgerState:
     Raises:
         RegistryError: A number is missing: someone deleted an event.
     """
-    ordered = sorted(events, key=lambda event: event.number)
-    _check_numbers(ordered)
-    return reduce(_apply, ordered, LedgerState())
+    ordered, state = sorted(events, key=lambda event: event.number), state or LedgerState()
+    _check_numbers(ordered, state)
+    return reduce(_apply, ordered, state)
 
 
 def states(events: Iterable[Event]) -> Iterator[LedgerState]:
@@ -117,8 +123,9 @@ def states(events: Iterable[Event]) -> Iterator[LedgerState]:
     return accumulate(events, _apply, initial=LedgerState())
 
 
-def _check_numbers(events: Iterable[Event]) -> None:
-    for expected, event in enumerate(events, start=1):
+def _check_numbers(events: Iterable[Event], before: LedgerState) -> None:
+    first = before.last.number + 1 if before.last else 1
+    for expected, event in enumerate(events, start=first):
         if event.number != expected:
             raise RegistryError(
                 f"ledger of {event.domain}: event {expected} is missing, someone deleted it; "
