@@ -73,6 +73,8 @@ def local_servers() -> Iterator[None]:
 def measure(profile: str, repeats: int, history: list[int]) -> Iterator[dict[str, Any]]:
     """All numbers so far, from processes of their own."""
     pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        child("bare", profile, folder, "warm-up")  # compiles loops and bytecode where they are not
     for number in range(repeats):
         with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
             full = child("orchestrated", profile, a, f"bench{number}")
