@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LLAMA_CPP := $(VENV)/share/llama.cpp
+# torch releases AMX tiles that llama.cpp believes are set: "Illegal instruction" where both multiply
+NO_AMX := $(if $(filter x86_64,$(shell uname -m)),-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-short ui stop servers servers-stop gguf test test-slow test-gguf check format benchmark benchmark-dedup benchmark-training benchmark-metrics
@@ -54,7 +56,8 @@ $(LLAMA_CPP)/.ready: constraints.txt | $(READY)
 	@command -v cc >/dev/null && command -v c++ >/dev/null && command -v cmake >/dev/null || \
 	  { echo "GGUF needs a C and a C++ compiler and cmake, such as the packages gcc, g++ and cmake"; exit 1; }
 	@echo "Compiling llama.cpp from its source package: about five minutes, once"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[gguf]"
+	CFLAGS="$(NO_AMX) $$CFLAGS" CXXFLAGS="$(NO_AMX) $$CXXFLAGS" \
+	  $(BIN)/python -m pip install --quiet -c constraints.txt -e ".[gguf]"
 	@echo "Unpacking its converter into $(LLAMA_CPP)"
 	rm -rf $(LLAMA_CPP) && mkdir -p $(LLAMA_CPP)
 	$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python \
