@@ -1,6 +1,6 @@
 """What Prefect and MLflow cost: the line with both against the same library calls without them.
 
-    python -m benchmarks.orchestration [--profile smoke] [--repeats 2] [--history 10 100 1000]
+    python -m benchmarks.orchestration [--profile smoke] [--repeats 3] [--history 10 100 1000]
 
 A Prefect and an MLflow server run on this machine. Each run is a process of its own in an empty
 workspace, under a domain of its own; runs with and without orchestration take turns. Without it,
@@ -35,7 +35,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="smoke")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--history", type=int, nargs="*", default=[10, 100, 1000])
     parser.add_argument("--child", choices=["orchestrated", "bare"])
     parser.add_argument("--domain")
@@ -74,7 +74,7 @@ def measure(profile: str, repeats: int, history: list[int]) -> Iterator[dict[str
     """All numbers so far, from processes of their own."""
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        child("bare", profile, folder, "warm-up")  # compiles loops and bytecode where they are not
+        child("bare", "smoke", folder, "warm-up")  # compiles loops and bytecode where they are not
     for number in range(repeats):
         with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
             full = child("orchestrated", profile, a, f"bench{number}")
