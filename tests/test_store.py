@@ -8,9 +8,17 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tuneline import store as store_module
-from tuneline.store import MANIFEST, Store, code_version, digest_of, file_digests
+from tuneline.store import (
+    MANIFEST,
+    Store,
+    code_version,
+    digest_of,
+    file_digests,
+    is_disk_full,
+)
 
 BUILD = """
 import sys, time
@@ -175,3 +183,10 @@ def test_code_version_is_blind_to_comments_and_sees_changed_code(
     before = version("def f(x):\n    return x + 1\n")
     assert version("# why\ndef f(x):  # this\n\n    return (x + 1)\n") == before
     assert version("def f(x):\n    return x + 2\n") != before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_file_that_torch_could_not_end_is_a_full_disk():
+    with pytest.raises(RuntimeError) as error:
+        torch.save({"weights": torch.zeros(100_000)}, "/dev/full")
+    assert is_disk_full(error.value)

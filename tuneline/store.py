@@ -31,8 +31,8 @@ KEPT_STAGES = frozenset({"base_model", "tokenizer"})
 """Stages that a fresh run takes from the store: their content is pinned by a digest."""
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-NO_SPACE_WORDS = ("No space left on device", "database or disk is full")
-"""Of libraries that wrap the system's error."""
+NO_SPACE_WORDS = ("No space left on device", "database or disk is full", "unexpected pos ")
+"""Of libraries that wrap the system's error; the last is torch's word for a file cut short."""
 
 _elsewhere: list[Set[str]] = []
 

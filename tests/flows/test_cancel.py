@@ -1,6 +1,8 @@
 """A retraining is cancelled while its GPU part trains on another worker."""
 
+from collections.abc import Container
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from mlflow import MlflowClient
@@ -27,22 +29,28 @@ def test_cancelling_a_retraining_stops_the_training_and_keeps_its_checkpoint(
         "gpu_deployment": "gpu-part/gpu",
         "overrides": {"training.max_steps": 9999},
     }
+    before = {*states_of("retrain"), *states_of("gpu-part")}  # other tests share the server
     run = run_deployment("retrain/demo", parameters=parameters, timeout=0)
     wait_until(lambda: bool(list(tmp_path.glob(CHECKPOINTS))), "training did not start", 400)
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(run.id, Cancelling())
     wait_until(lambda: not training_in(tmp_path), "a training process is left", 90)
-    wait_until(lambda: states_of("retrain") == ["CANCELLED"], "the parent is not cancelled", 60)
-    wait_until(lambda: states_of("gpu-part") == ["CANCELLED"], "the GPU is held", 60)
+    wait_until(lambda: new_states("retrain", before) == ["CANCELLED"], "it is not cancelled", 60)
+    wait_until(lambda: new_states("gpu-part", before) == ["CANCELLED"], "the GPU is held", 60)
     assert list(tmp_path.glob(CHECKPOINTS))
     assert mlflow_states(tmp_path) == {"KILLED"}
 
 
-def states_of(flow: str) -> list[str]:
-    """Of all runs of a flow."""
+def new_states(flow: str, before: Container[UUID]) -> list[str]:
+    """Of the runs of a flow that were not there before."""
+    return [state for run, state in states_of(flow).items() if run not in before]
+
+
+def states_of(flow: str) -> dict[UUID, str]:
+    """Run -> state, of all runs of a flow."""
     only = FlowFilter(name=FlowFilterName(any_=[flow]))
     with get_client(sync_client=True) as client:
-        return [run.state_type.value for run in client.read_flow_runs(flow_filter=only)]
+        return {run.id: run.state_type.value for run in client.read_flow_runs(flow_filter=only)}
 
 
 def mlflow_states(workspace: Path) -> set[str]:

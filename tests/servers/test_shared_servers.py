@@ -151,3 +151,5 @@ def test_stop_leaves_no_process_and_data_outlives_it(servers: Servers, signed_in
     assert str(Registry(signed_in).find("lawyer", "champion").release) == "v1.0-lawyer-20250401"
     storage = servers.workspace / "servers" / "shared" / "storage.pid"
     assert not storage.exists(), "without --s3 artifacts are files"
+    servers.tuneline("servers", "stop")
+    assert servers.tuneline("servers", "start", "--s3").returncode == 0, "for the tests that follow"
