@@ -70,7 +70,7 @@ $(LLAMA_CPP)/.ready: constraints.txt | $(READY)
 test: $(READY) ## Run the tests, in under ten minutes
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gguf"
 
-test-slow: $(READY) ## Run the tests that kill, preempt and start processes and servers, about eight minutes
+test-slow: $(READY) ## Run the tests that kill, preempt and start processes and servers, about sixteen minutes
 	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 test-gguf: $(READY) ## Run the tests that need llama.cpp (make gguf), in under three minutes
