@@ -3,8 +3,9 @@
     python -m benchmarks.demo [--profile smoke] [--workspace FOLDER]
 
 The line runs once in an empty workspace (default: a temporary one). Stages are timed inside their
-tasks; outside of them are the base model, which is converted first, Prefect and MLflow (what those two
-cost is measured by `orchestration.py`). Then it runs again, unchanged. Writes `benchmarks/results/<profile>.json`.
+tasks; outside of them are the base model, which is converted first, Prefect and MLflow (what those
+two cost is measured by `orchestration.py`). Then it runs again, unchanged. Writes
+`benchmarks/results/<profile>.json`.
 """
 
 import argparse
